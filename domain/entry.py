@@ -1,0 +1,127 @@
+"""A ledger entry: the bytes of an event that are hashed, and the hash that is chain link and Merkle leaf at once.
+
+    private = canonical JSON of what identifies a patient, free text and the raw record
+    digest  = SHA256(salt || private), salt = HMAC-SHA256(epoch secret, writer "\\n" seq)[:16]
+    body    = canonical JSON header with "private_digest" = hex(digest)
+    leaf_i  = SHA256(0x00 || leaf_{i−1} || body_i)
+
+The header is stored with an empty digest, because the digest can be computed again: 32 bytes an event saved. An unescaped
+`"private_digest":""` cannot occur inside a JSON string, so filling it in is unambiguous. `docs/log-format.md` is the specification.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.clock import rfc3339
+from domain.event import PERSONAL_KINDS, AuditEvent
+from domain.json import Json, canonical
+from domain.merkle import leaf_hash
+
+VERSION = 1
+_EMPTY_DIGEST = b'"private_digest":""'
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as stored: canonical header (digest empty), canonical private part, and its leaf (32 bytes)."""
+
+    header: bytes
+    private: bytes
+    leaf: bytes
+
+
+def make_entry(event: AuditEvent, *, writer: str, seq: int, received: datetime, secret: bytes, previous: bytes) -> Entry:
+    """The entry of an event at a place in a writer's log. `previous` is the leaf before it, or the log's genesis."""
+    header = canonical(header_fields(event, writer=writer, seq=seq, received=received))
+    private = canonical(private_fields(event))
+    body = body_bytes(header, private_digest(private, salt(secret, writer, seq)))
+    return Entry(header, private, chain(previous, body))
+
+
+def header_fields(event: AuditEvent, *, writer: str, seq: int, received: datetime) -> Mapping[str, Json]:
+    """What anyone who may see the log may see. An actor who is (or stands for) a patient is named only in the private part."""
+    actor: dict[str, Json] = {"kind": event.actor.kind.value}
+    if event.actor.kind not in PERSONAL_KINDS:
+        actor["id"] = event.actor.id
+    device: Json = None
+    if event.device is not None:
+        device = {"id": event.device.id, "kind": event.device.kind and event.device.kind.value}
+    return {
+        "v": VERSION,
+        "writer": writer,
+        "seq": seq,
+        "event_id": event.event_id,
+        "source_system": event.source_system,
+        "format": event.format,
+        "time": rfc3339(event.time),
+        "received": rfc3339(received),
+        "source": event.source.value,
+        "action": event.action,
+        "outcome": event.outcome,
+        "actor": actor,
+        "device": device,
+        "private_digest": "",
+    }
+
+
+def private_fields(event: AuditEvent) -> Mapping[str, Json]:
+    """What an export may withhold and still prove the event: patient identity, place, details, the record as received."""
+    fields: dict[str, Json] = {"patient_id": event.patient_id, "ip": event.ip, "details": event.details}
+    if event.actor.kind in PERSONAL_KINDS:
+        fields["actor_id"] = event.actor.id
+    if event.geo is not None:
+        fields["geo"] = {"city": event.geo.city, "country": event.geo.country, "lat": event.geo.lat, "lon": event.geo.lon}
+    try:
+        fields["raw"] = event.raw.decode()
+    except UnicodeDecodeError:
+        fields["raw_base64"] = base64.b64encode(event.raw).decode()
+    return fields
+
+
+def salt(secret: bytes, writer: str, seq: int) -> bytes:
+    """16 bytes that make guessing a private part against its digest hopeless, derived so that they cost no storage."""
+    return hmac.digest(secret, f"{writer}\n{seq}".encode(), "sha256")[:16]
+
+
+def private_digest(private: bytes, salted: bytes) -> bytes:
+    """SHA256(salt || private), 32 bytes."""
+    return hashlib.sha256(salted + private).digest()
+
+
+def body_bytes(header: bytes, digest: bytes) -> bytes:
+    """The body that is hashed: the stored header with the digest filled in."""
+    return header.replace(_EMPTY_DIGEST, b'"private_digest":"' + digest.hex().encode() + b'"', 1)
+
+
+def chain(previous: bytes, body: bytes) -> bytes:
+    """leaf_i = SHA256(0x00 || leaf_{i−1} || body_i): the RFC 6962 leaf of the entry `leaf_{i−1} || body_i`."""
+    return leaf_hash(previous + body)
+
+
+def genesis(origin: str, last_leaf: bytes) -> bytes:
+    """What stands before the first leaf of a log: SHA256(origin || last leaf of the writer's previous log, or nothing)."""
+    return hashlib.sha256(origin.encode() + last_leaf).digest()
+
+
+def content_digest(event: AuditEvent) -> bytes:
+    """16 bytes that tell a repeated event from a reused id: 8 of what was understood, 8 of the raw record.
+
+    Either half being equal makes it a repeat: the same meaning in other white space, or the same bytes read with less context.
+    """
+    fields = {**header_fields(event, writer="", seq=0, received=event.time), **private_fields(event)}
+    meaning = canonical({**fields, "format": "", "raw": "", "raw_base64": ""})
+    return hashlib.sha256(meaning).digest()[:8] + hashlib.sha256(event.raw).digest()[:8]
+
+
+def same_content(one: bytes, other: bytes, *, has_raw: bool) -> bool:
+    """Whether two content digests are of one event."""
+    return one[:8] == other[:8] or (has_raw and one[8:] == other[8:])
+
+
+def event_key(source_system: str, event_id: str) -> bytes:
+    """16 bytes that stand for (source system, event id) in the index of what is already stored."""
+    return hashlib.sha256(f"{len(source_system)}:{source_system}{event_id}".encode()).digest()[:16]

@@ -1,0 +1,1 @@
+"""What tests share: a ticking clock, a cast of characters, a ledger on disk."""
