@@ -1,0 +1,125 @@
+"""The anchor: what this node last wrote and signed, kept outside the database.
+
+A store that was rolled back, truncated or replaced contradicts its anchor at the next start, and the writer refuses to go on. Two
+copies: SQLite in the state directory (compare-and-swap, fsynced before anything is acknowledged), and the newest signed
+checkpoint as a file in a second directory, so that restoring a whole data directory from yesterday does not restore its anchor.
+"""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from domain.checkpoint import Head
+from domain.errors import IntegrityError
+from domain.note import Verifier, open_note
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS writer_head (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, leaf BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS spine_head
+    (only INTEGER PRIMARY KEY CHECK (only = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
+"""
+
+
+class AnchorStore(Protocol):
+    """What must be compare-and-swap. Every call is durable when it returns; a lost swap raises IntegrityError."""
+
+    def writer_head(self, writer: str) -> tuple[int, bytes] | None:
+        """The last (seq, leaf) acknowledged by this writer; None before the first."""
+
+    def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:
+        """Move the head from seq `old` (−1: none) to `seq`."""
+
+    def spine_note(self) -> tuple[int, str] | None:
+        """Size and note of the last checkpoint signed."""
+
+    def advance_spine(self, *, old: int, head: Head, note: str) -> None:
+        """Move the signed spine from size `old` (0: none) to `head`."""
+
+
+class Anchor:
+    """`AnchorStore` in SQLite, with a copy of the newest checkpoint in another directory. Thread-safe."""
+
+    def __init__(self, state: Path, copies: Path | None) -> None:
+        """`state` is the node's state directory; `copies` a directory that is not restored together with the data."""
+        state.mkdir(parents=True, exist_ok=True)
+        self._copies = copies
+        self._guard = threading.Lock()
+        self._db = sqlite3.connect(state / "anchor.sqlite", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the database file."""
+        self._db.close()
+
+    def writer_head(self, writer: str) -> tuple[int, bytes] | None:
+        """See `AnchorStore`."""
+        with self._guard:
+            row = self._db.execute("SELECT seq, leaf FROM writer_head WHERE writer = ?", (writer,)).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:
+        """See `AnchorStore`."""
+        with self._guard:
+            self._db.execute("INSERT OR IGNORE INTO writer_head VALUES (?, -1, x'')", (writer,))
+            done = self._db.execute(
+                "UPDATE writer_head SET seq = ?, leaf = ? WHERE writer = ? AND seq = ?", (seq, leaf, writer, old)
+            ).rowcount
+        if done != 1:
+            raise IntegrityError(f"another process moved the head of writer {writer}: this one stops, so that the log cannot fork")
+
+    def spine_note(self) -> tuple[int, str] | None:
+        """See `AnchorStore`."""
+        with self._guard:
+            row = self._db.execute("SELECT size, note FROM spine_head").fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def advance_spine(self, *, old: int, head: Head, note: str) -> None:
+        """See `AnchorStore`. The copy is written last: without it the anchor is older, never wrong."""
+        with self._guard:
+            self._db.execute("INSERT OR IGNORE INTO spine_head VALUES (1, 0, x'', '')")
+            done = self._db.execute(
+                "UPDATE spine_head SET size = ?, root = ?, note = ? WHERE size = ?", (head.size, head.root, note, old)
+            ).rowcount
+        if done != 1:
+            raise IntegrityError("another process moved the head of the spine: this one stops, so that the log cannot fork")
+        if self._copies is not None:
+            _replace(self._copies / _file_name(head.origin), note)
+
+    def copied_note(self, origin: str, verifier: Verifier) -> str | None:
+        """The checkpoint in the second directory, if there is one. Raises IntegrityError where our key did not sign it."""
+        if self._copies is None:
+            return None
+        path = self._copies / _file_name(origin)
+        if not path.exists():
+            return None
+        note = path.read_text(encoding="utf-8")
+        open_note(note, [verifier])
+        return note
+
+    def accept(self, *, writer: str, seq: int, leaf: bytes, spine: Head, note: str) -> None:
+        """A person decided that the store as it is now goes on (after a restore): take it as the new anchor."""
+        with self._guard:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT OR REPLACE INTO writer_head VALUES (?, ?, ?)", (writer, seq, leaf))
+            self._db.execute("INSERT OR REPLACE INTO spine_head VALUES (1, ?, ?, ?)", (spine.size, spine.root, note))
+            self._db.execute("COMMIT")
+        if self._copies is not None:
+            _replace(self._copies / _file_name(spine.origin), note)
+
+
+def _file_name(origin: str) -> str:
+    return origin.replace("/", "_") + ".checkpoint"
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,219 @@
+"""The writer of the ledger: group commit of events into this writer's hash-chained log.
+
+Callers hand over events and wait. One thread gathers what is waiting into a batch and commits it:
+
+    (1) the log's registration, when a month begins     → an empty log; used by the next start
+    (2) the rows of `events`, one insert, one part      → adopted at the next start after the chain over them is checked
+    (3) read back: count and last leaf                  → as (2)
+    (4) keys, so that a repeat is known as one          → written again at the next start for rows beyond the anchor
+    (5) completed tile hashes                           → computed again when missing
+    (6) the anchor, by compare-and-swap                 → acknowledged from here on
+    (7) the answers
+
+What a stop between two steps leaves is on the right; `_recover` does it, at the start and after any failed commit, so the path is
+one. Nothing is acknowledged before (6). Losing the swap in (6) means a second process writes this log: this one stops for good.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Self
+
+from domain.checkpoint import Head
+from domain.clock import Clock
+from domain.entry import content_digest, event_key, genesis, same_content
+from domain.errors import IntegrityError
+from domain.event import AuditEvent
+from domain.json import Json
+from domain.merkle import Frontier, Tile
+from domain.record import Position, Receipt, Status
+from store.adoption import BEGINNING, adopt
+from store.anchor import Anchor
+from store.commit import CommitQueue
+from store.engine import Engine
+from store.keys import KnownEvent, find_keys, store_keys
+from store.logs import LogRecord, epoch_of, log_origin, register_log
+from store.segment import Segment, make_segment
+from store.spine import Spine, SpineEntry
+from store.tree import restore_frontier, store_tiles
+
+_READ_BACK = """
+SELECT count() AS entries, max(seq) AS last, argMax(leaf, seq) AS leaf FROM events
+WHERE epoch = {epoch:UInt32} AND writer = {writer:String} AND seq >= {first:UInt64}
+"""
+
+REUSED_ID = "event_id was used before for something else"
+
+
+class Ledger:
+    """This node's log. Thread-safe; owns one thread. Close it, or use it as a context manager.
+
+    Opening raises IntegrityError when the store contradicts the anchor: then nothing is written until a person decides.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        anchor: Anchor,
+        spine: Spine,
+        clock: Clock,
+        new_secret: Callable[[], bytes],
+        writer: str = "main",
+        max_batch: int = 5_000,
+        max_waiting: int = 100_000,
+    ) -> None:
+        """`new_secret` makes the 32 random bytes of a month. Raises IntegrityError."""
+        self.writer = writer
+        self._engine = engine
+        self._anchor = anchor
+        self._spine = spine
+        self._clock = clock
+        self._new_secret = new_secret
+        self._state = threading.Lock()
+        self._record: LogRecord | None = None
+        self._seq, self._leaf, self._received = -1, b"", BEGINNING
+        self._frontier = Frontier()
+        self._uncertain = True
+        self._recover()
+        self._queue = CommitQueue(self._commit, max_batch=max_batch, max_waiting=max_waiting)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what is waiting, then a last checkpoint, and stop."""
+        self._queue.close()
+        if self._queue.failure is None:
+            self.checkpoint()
+
+    def append(self, events: Sequence[AuditEvent]) -> list[Receipt]:
+        """Store events; answers in their order, once durable and read back.
+
+        ACCEPTED with its place; DUPLICATE with the place of the first copy; QUARANTINED where the id was used before for something
+        else (nothing was stored: the caller keeps the record). Raises Backpressure when too much is waiting or the store is away,
+        IntegrityError when this writer has stopped.
+        """
+        return self._queue.submit(events) if events else []
+
+    def head(self) -> Position:
+        """The last entry acknowledged; seq −1 before the first."""
+        with self._state:
+            return Position(writer=self.writer, seq=self._seq)
+
+    def checkpoint(self) -> SpineEntry:
+        """Commit the spine to this writer's head and sign it. Also when nothing happened: cutting the tail shows."""
+        with self._state:
+            heads = [] if self._record is None else [Head(self._record.origin, self._frontier.size, self._frontier.root())]
+            return self._spine.append("heads", {}, heads)
+
+    def commit_entry(self, kind: str, fields: Mapping[str, Json]) -> SpineEntry:
+        """Commit a typed spine entry (`tombstone`, `export`, `policy`, `audit-off`) and sign the spine with it."""
+        return self._spine.append(kind, fields)
+
+    def _commit(self, events: Sequence[AuditEvent]) -> list[Receipt]:
+        with self._state:
+            if self._uncertain:
+                self._recover()
+            try:
+                return self._store(events)
+            except Exception:
+                # Whether the rows are there is unknown, and nobody was told they are: the next commit looks first.
+                self._uncertain = True
+                raise
+
+    def _store(self, events: Sequence[AuditEvent]) -> list[Receipt]:
+        marks = [(event_key(event.source_system, event.event_id), content_digest(event)) for event in events]
+        fresh, answers = self._sort_out(events, marks)
+        if fresh:
+            received = max(self._clock(), self._received)
+            segment = make_segment(
+                [events[index] for index in fresh],
+                record=self._log_for(received),
+                first_seq=self._seq + 1,
+                received=received,
+                previous=self._leaf,
+            )
+            self._write(segment, [marks[index] for index in fresh])
+            for offset, index in enumerate(fresh):
+                answers[index] = Receipt(
+                    status=Status.ACCEPTED,
+                    event_id=events[index].event_id,
+                    writer=self.writer,
+                    seq=segment.first_seq + offset,
+                    leaf=segment.entries[offset].leaf.hex(),
+                )
+        return [answers[index] for index in range(len(events))]
+
+    def _sort_out(self, events: Sequence[AuditEvent], marks: Sequence[tuple[bytes, bytes]]) -> tuple[list[int], dict[int, Receipt]]:
+        """Which events are new, and the answers for those that are not. `marks` are (key, content digest) pairs."""
+        known = dict(find_keys(self._engine, [key for key, _ in marks]))
+        fresh: list[int] = []
+        answers: dict[int, Receipt] = {}
+        for index, (event, (key, content)) in enumerate(zip(events, marks, strict=True)):
+            earlier = known.get(key)
+            if earlier is None:
+                known[key] = KnownEvent(content, self.writer, self._seq + 1 + len(fresh))
+                fresh.append(index)
+            elif same_content(earlier.content, content, has_raw=bool(event.raw)):
+                answers[index] = Receipt(status=Status.DUPLICATE, event_id=event.event_id, writer=earlier.writer, seq=earlier.seq)
+            else:
+                answers[index] = Receipt(status=Status.QUARANTINED, event_id=event.event_id, reason=REUSED_ID)
+        return fresh, answers
+
+    def _log_for(self, received: datetime) -> LogRecord:
+        """The log of this month; a new month seals the old log and opens its own."""
+        epoch = epoch_of(received)
+        if self._record is not None and self._record.epoch == epoch:
+            return self._record
+        if self._record is not None and self._frontier.size:
+            final = Head(self._record.origin, self._frontier.size, self._frontier.root())
+            fields: dict[str, Json] = {"origin": final.origin, "first_seq": self._record.first_seq, "last_seq": self._seq}
+            self._spine.append("seal", fields, [final])
+        origin = log_origin(self._spine.origin, self.writer, epoch)
+        last_leaf = b"" if self._record is None else self._leaf
+        record = LogRecord(
+            writer=self.writer,
+            epoch=epoch,
+            origin=origin,
+            first_seq=self._seq + 1,
+            previous=genesis(origin, last_leaf),
+            secret=self._new_secret(),
+        )
+        # (1) The log exists before its first entry.
+        register_log(self._engine, record)
+        self._record, self._frontier, self._leaf = record, Frontier(), record.previous
+        return record
+
+    def _write(self, segment: Segment, marks: Sequence[tuple[bytes, bytes]]) -> None:
+        # (2) One insert, one part; the token is the last leaf, which stands for all that is in it.
+        self._engine.insert("events", segment.frame(), token=segment.last_leaf.hex())
+        # (3) The same token with other rows would be dropped and called a success: look.
+        entries, last, leaf = self._engine.frame(
+            _READ_BACK, epoch=segment.record.epoch, writer=self.writer, first=segment.first_seq
+        ).row(0)
+        if (entries, last, leaf) != (len(segment.entries), segment.last_seq, segment.last_leaf):
+            raise IntegrityError(f"entries {segment.first_seq} to {segment.last_seq} were not stored as written")
+        # (4) Keys.
+        rows = [(key, content, seq) for seq, (key, content) in enumerate(marks, segment.first_seq)]
+        store_keys(self._engine, self.writer, segment.record.epoch, rows)
+        # (5) Tiles.
+        tiles: list[Tile] = []
+        for entry in segment.entries:
+            tiles += self._frontier.append(entry.leaf)
+        store_tiles(self._engine, segment.record.log, tiles)
+        # (6) The anchor.
+        self._anchor.advance_writer(self.writer, old=self._seq, seq=segment.last_seq, leaf=segment.last_leaf)
+        self._seq, self._leaf, self._received = segment.last_seq, segment.last_leaf, segment.received
+
+    def _recover(self) -> None:
+        """Bring memory to what the store holds, after checking it against the anchor. Raises IntegrityError."""
+        adopted = adopt(self._engine, self._anchor, self.writer)
+        self._uncertain = False
+        self._record, self._seq, self._leaf, self._received = adopted.record, adopted.seq, adopted.leaf, adopted.received
+        self._frontier = Frontier()
+        if self._record is not None:
+            self._frontier = restore_frontier(self._engine, self._record.log, self._seq + 1 - self._record.first_seq)

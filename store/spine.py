@@ -1,0 +1,153 @@
+"""The spine: the small log that is never pruned, commits to every writer's head, and is the only thing signed.
+
+An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the fields of its kind (`heads`, `seal`, `tombstone`,
+`export`, `policy`, `audit-off`). Its leaf chains like an event's. The order of writes, and what a crash between them leaves:
+
+    (1) the entry's row           → adopted at the next start after its link is checked
+    (2) the anchor, by swap       → the note is in the anchor; a second process that lost the swap stops
+    (3) the checkpoint's row      → published again from the anchor at the next start
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from domain.checkpoint import Head, heads_root, parse_checkpoint
+from domain.clock import Clock, rfc3339
+from domain.entry import chain, genesis
+from domain.errors import IntegrityError
+from domain.json import Json, canonical
+from domain.merkle import Frontier
+from domain.note import Signer, open_note
+from store.anchor import Anchor
+from store.engine import Engine
+from store.tree import Log, restore_frontier, store_tiles
+
+_TAIL = "SELECT count(), max(seq) FROM spine"
+_ROW = "SELECT seq, body, leaf FROM spine WHERE seq >= {first:UInt64} ORDER BY seq"
+_NEWEST = "SELECT size, note, time FROM checkpoints ORDER BY size DESC LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class SpineEntry:
+    """A committed entry and the signed checkpoint that covers it."""
+
+    seq: int
+    kind: str
+    time: datetime
+    checkpoint: str
+
+
+class Spine:
+    """The writer of the spine. One per deployment; thread-safe. Raises IntegrityError when the store contradicts the anchor."""
+
+    def __init__(self, engine: Engine, anchor: Anchor, signer: Signer, clock: Clock) -> None:
+        self._engine = engine
+        self._anchor = anchor
+        self._signer = signer
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._log = Log(origin=signer.name)
+        self._last, self._frontier = self._recover()
+
+    @property
+    def origin(self) -> str:
+        """The origin line of this log, which is also the name of its key."""
+        return self._log.origin
+
+    def append(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head] = ()) -> SpineEntry:
+        """Commit a typed entry and sign the log with it. Durable when this returns."""
+        with self._guard:
+            seq, now = self._frontier.size, self._clock()
+            body = canonical(
+                {"v": 1, "seq": seq, "time": rfc3339(now), "kind": kind, "heads_root": heads_root(heads).hex(), "fields": fields}
+            )
+            leaf = chain(self._last, body)
+            # (1) The entry.
+            self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
+            tiles = self._frontier.append(leaf)
+            self._last = leaf
+            store_tiles(self._engine, self._log, tiles)
+            head = Head(self.origin, self._frontier.size, self._frontier.root())
+            note = self._signer.sign(head.checkpoint)
+            # (2) From here on this is the newest checkpoint, whatever happens to the database.
+            self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
+            # (3) Published.
+            self._publish(head.size, now, note)
+            return SpineEntry(seq, kind, now, note)
+
+    def checkpoint(self) -> tuple[str, datetime] | None:
+        """The newest signed checkpoint and its time; None before the first."""
+        rows = self._engine.rows(_NEWEST)
+        if not rows:
+            return None
+        _, note, time = rows[0]
+        assert isinstance(note, str)
+        assert isinstance(time, datetime)
+        return note, time
+
+    def _anchored_size(self) -> int:
+        anchored = self._anchor.spine_note()
+        return 0 if anchored is None else anchored[0]
+
+    def _publish(self, size: int, time: datetime, note: str) -> None:
+        self._engine.insert(
+            "checkpoints",
+            pl.DataFrame({"size": pl.Series([size], dtype=pl.UInt64), "time": [time], "note": [note]}),
+        )
+
+    def _recover(self) -> tuple[bytes, Frontier]:
+        count, last = self._engine.rows(_TAIL)[0]
+        assert isinstance(count, int)
+        if count and last != count - 1:
+            raise IntegrityError("the spine has gaps or repeats: it was changed from outside; run phitrail verify")
+        check_anchored(self._anchor, self._signer, self._engine, size=count)
+        anchored = self._anchor.spine_note()
+        start = 0 if anchored is None else anchored[0]
+        previous = genesis(self.origin, b"")
+        if start:
+            previous = self._engine.frame(_ROW, first=start - 1)["leaf"][0]
+        for seq, body, leaf in self._engine.frame(_ROW, first=start).iter_rows():
+            if chain(previous, body.encode()) != leaf:
+                raise IntegrityError(f"spine entry {seq} does not follow the one before it; run phitrail verify")
+            previous = leaf
+        frontier = restore_frontier(self._engine, self._log, count)
+        newest = self._engine.rows(_NEWEST)
+        if anchored is not None and (not newest or newest[0][0] != anchored[0]):
+            self._publish(anchored[0], self._clock(), anchored[1])
+        return previous, frontier
+
+
+def check_anchored(anchor: Anchor, signer: Signer, engine: Engine, *, size: int) -> None:
+    """Refuse a spine that is shorter than, or different from, what either copy of the anchor holds. Raises IntegrityError."""
+    verifier = signer.verifier
+    stored = anchor.spine_note()
+    notes = [note for note in (stored and stored[1], anchor.copied_note(signer.name, verifier)) if note]
+    if size and not notes:
+        raise IntegrityError("the store has a ledger, but this node has no anchor for it: is the state directory the right one?")
+    for note in notes:
+        head = parse_checkpoint(open_note(note, [verifier]).text)
+        if head.size > size:
+            raise IntegrityError(
+                f"the store is older than its anchor: the spine has {size} entries, but {head.size} were signed here. It was "
+                "rolled back or truncated. Put the newer store back, or accept this one with `phitrail anchor accept`"
+            )
+        if restore_frontier(engine, Log(origin=signer.name), head.size).root() != head.root:
+            raise IntegrityError(f"the first {head.size} spine entries are not what was signed here; run phitrail verify")
+
+
+def _row(seq: int, time: datetime, kind: str, body: bytes, heads: Sequence[Head], leaf: bytes) -> pl.DataFrame:
+    lines = "\n".join(head.line for head in sorted(heads, key=lambda head: head.origin))
+    return pl.DataFrame(
+        {
+            "seq": pl.Series([seq], dtype=pl.UInt64),
+            "time": [time],
+            "kind": [kind],
+            "body": [body.decode()],
+            "heads": [lines],
+            "leaf": pl.Series([leaf], dtype=pl.Binary),
+        }
+    )

@@ -1,0 +1,133 @@
+"""Merkle trees over stored logs: tile hashes read from ClickHouse, missing ones computed from the leaves.
+
+A log's leaves are a column of `events` (or `spine`); tile hashes of level 1 and up are in `tiles`. Both are read in ranges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from domain.merkle import TILE_WIDTH, Frontier, Tile, root
+from store.engine import Engine
+
+_EVENT_LEAVES = """
+SELECT leaf FROM events
+WHERE epoch = {epoch:UInt32} AND writer = {writer:String} AND seq >= {first:UInt64} AND seq < {end:UInt64}
+ORDER BY seq
+"""
+
+_SPINE_LEAVES = "SELECT leaf FROM spine WHERE seq >= {first:UInt64} AND seq < {end:UInt64} ORDER BY seq"
+
+_TILES = """
+SELECT n, any(hash) AS hash FROM tiles
+WHERE log = {log:String} AND level = {level:UInt8} AND n >= {first:UInt64} AND n < {end:UInt64}
+GROUP BY n ORDER BY n
+"""
+
+_TILE_COUNT = "SELECT uniqExact(n) FROM tiles WHERE log = {log:String} AND level = 1 AND n < {end:UInt64}"
+
+SPINE_LOG = "spine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A stored log: its place in `tiles`, and where its leaves are. `writer` is None for the spine."""
+
+    origin: str
+    writer: str | None = None
+    epoch: int = 0
+    first_seq: int = 0
+
+    @property
+    def name(self) -> str:
+        """The key of this log's rows in `tiles`."""
+        return SPINE_LOG if self.writer is None else f"{self.writer}/{self.epoch}"
+
+
+class StoredNodes:
+    """`domain.merkle.Nodes` over a stored log."""
+
+    def __init__(self, engine: Engine, log: Log) -> None:
+        self._engine = engine
+        self._log = log
+
+    def hashes(self, level: int, first: int, count: int) -> Sequence[bytes]:
+        """See `Nodes`. A tile that was not stored yet (a crash between rows and tiles) is computed from the level below."""
+        if level == 0:
+            return self._leaves(first, count)
+        frame = self._engine.frame(_TILES, log=self._log.name, level=level, first=first, end=first + count)
+        found = dict(zip(frame["n"].to_list(), frame["hash"].to_list(), strict=True))
+        wanted = range(first, first + count)
+        return [found[n] if n in found else root(self.hashes(level - 1, n * TILE_WIDTH, TILE_WIDTH)) for n in wanted]
+
+    def _leaves(self, first: int, count: int) -> Sequence[bytes]:
+        log = self._log
+        low = log.first_seq + first
+        if log.writer is None:
+            frame = self._engine.frame(_SPINE_LEAVES, first=low, end=low + count)
+        else:
+            frame = self._engine.frame(_EVENT_LEAVES, epoch=log.epoch, writer=log.writer, first=low, end=low + count)
+        leaves: list[bytes] = frame["leaf"].to_list()
+        if len(leaves) != count:
+            raise LookupError(f"the log {log.origin} has no {count} entries from {low}")
+        return leaves
+
+
+def store_tiles(engine: Engine, log: Log, tiles: Sequence[Tile]) -> None:
+    """Keep completed tile hashes; storing one again changes nothing."""
+    if not tiles:
+        return
+    engine.insert(
+        "tiles",
+        pl.DataFrame(
+            {
+                "log": [log.name] * len(tiles),
+                "level": pl.Series([tile.level for tile in tiles], dtype=pl.UInt8),
+                "n": pl.Series([tile.n for tile in tiles], dtype=pl.UInt64),
+                "hash": pl.Series([tile.hash for tile in tiles], dtype=pl.Binary),
+            }
+        ),
+    )
+
+
+def restore_frontier(engine: Engine, log: Log, size: int) -> Frontier:
+    """The frontier of the first `size` entries, after storing any tile that a crash left out."""
+    nodes = StoredNodes(engine, log)
+    expected = size // TILE_WIDTH
+    stored = engine.rows(_TILE_COUNT, log=log.name, end=expected)[0][0]
+    if stored != expected:
+        _rebuild(engine, log, nodes, expected)
+    return Frontier.restore(size, nodes)
+
+
+def _rebuild(engine: Engine, log: Log, nodes: StoredNodes, count: int) -> None:
+    frontier, tiles = Frontier(), list[Tile]()
+    for n in range(count):
+        for leaf in nodes.hashes(0, n * TILE_WIDTH, TILE_WIDTH):
+            tiles += frontier.append(leaf)
+    store_tiles(engine, log, tiles)
+
+
+class CachedNodes:
+    """`Nodes` that remembers whole tiles, for many proofs from one log. Memory: 8 KiB a tile, at most `limit` tiles."""
+
+    def __init__(self, nodes: StoredNodes, limit: int = 4_096) -> None:
+        self._nodes = nodes
+        self._limit = limit
+        self._tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+
+    def hashes(self, level: int, first: int, count: int) -> Sequence[bytes]:
+        """See `Nodes`. A range that lies in one complete tile is answered from it."""
+        tile, offset = divmod(first, TILE_WIDTH)
+        if offset + count > TILE_WIDTH:
+            return self._nodes.hashes(level, first, count)
+        if (level, tile) not in self._tiles:
+            try:
+                whole = self._nodes.hashes(level, tile * TILE_WIDTH, TILE_WIDTH)
+            except LookupError:
+                return self._nodes.hashes(level, first, count)
+            if len(self._tiles) >= self._limit:
+                self._tiles.pop(next(iter(self._tiles)))
+            self._tiles[level, tile] = whole
+        return self._tiles[level, tile][offset : offset + count]
