@@ -12,12 +12,12 @@ LOG_TAIL = "SELECT leaf FROM events WHERE writer = {writer:String} AND seq = {se
 SPINE_ROWS = "SELECT leaf FROM spine ORDER BY seq"
 
 SPINE_PROBLEMS = """
-SELECT seq, what FROM
+SELECT place AS seq, what FROM
 (
     SELECT
-        seq,
+        if(toInt64(seq) > before + 1, before + 1, toInt64(seq)) AS place,
         multiIf(
-            seq != before + 1, concat('entry ', toString(before + 1), ' is missing, or one was inserted or repeated here'),
+            seq != before + 1, 'an entry is missing here, or one was inserted or repeated',
             leaf != SHA256(concat('\\0', previous, body)), 'the entry is not what was chained (edited, or the one before it was)',
             JSONExtractUInt(body, 'seq') != seq OR JSONExtractString(body, 'kind') != kind, 'a column differs from the body',
             '') AS what
@@ -32,19 +32,19 @@ SELECT seq, what FROM
     )
 )
 WHERE what != ''
-ORDER BY seq
+ORDER BY place
 LIMIT 100
 """
 
 # body = header with the private digest filled in; the digest is stored only for a redacted entry.
 LOG_PROBLEMS = """
-SELECT seq, what FROM
+SELECT place AS seq, what FROM
 (
     SELECT
-        seq,
+        if(toInt64(seq) > before + 1, before + 1, toInt64(seq)) AS place,
         multiIf(
             seq != before + 1, if(seq <= before, 'this sequence number stands twice (an entry was inserted)',
-                concat('entry ', toString(before + 1), ' is missing (deleted)')),
+                'the entry is missing (deleted)'),
             leaf != SHA256(concat('\\0', previous, replaceOne(header, '"private_digest":""',
                 concat('"private_digest":"', digest, '"')))),
                 'the entry is not what was chained (edited, swapped, or the one before it was)',
@@ -85,7 +85,7 @@ SELECT seq, what FROM
     )
 )
 WHERE what != ''
-ORDER BY seq
+ORDER BY place
 LIMIT 100
 """
 

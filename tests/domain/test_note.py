@@ -84,20 +84,18 @@ def test_sixteen_unknown_signatures_are_tolerated() -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_any_flipped_bit_of_a_note_is_noticed(position: int) -> None:
+def test_a_flipped_bit_never_changes_what_was_signed(position: int) -> None:
     note = bytearray(SIGNER.sign(HEAD.checkpoint).encode())
     place = position % (len(note) * 8)
     note[place // 8] ^= 1 << place % 8
 
     try:
-        text = note.decode()
-    except UnicodeDecodeError:
+        opened = open_note(note.decode(), [SIGNER.verifier])
+    except (UnicodeDecodeError, IntegrityError):
         return
-    with pytest.raises(IntegrityError):
-        parsed = parse_checkpoint(open_note(text, [SIGNER.verifier]).text)
-        # Base64 has spare bits at its end: the decoded signature is then the very same.
-        assert parsed != HEAD or text == SIGNER.sign(HEAD.checkpoint)
-        raise IntegrityError("same bytes")
+
+    # Base64 has spare bits at its end: then the decoded signature is the very same, and so is what was signed.
+    assert parse_checkpoint(opened.text) == HEAD
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""A ledger node on a directory, put together as `runtime/` does, over the engine that tests share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.clock import Clock
+from domain.note import Signer
+from store.anchor import Anchor
+from store.engine import Engine
+from store.fsck import Trusted, Verification, check
+from store.ledger import Ledger
+from store.spine import Spine
+
+SIGNER = Signer("log.example/spine", bytes(range(32)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Engine, anchor, spine and ledger that belong together."""
+
+    engine: Engine
+    anchor: Anchor
+    spine: Spine
+    ledger: Ledger
+
+    def verify(self, *, notes: tuple[str, ...] = ()) -> Verification:
+        """What `phitrail verify` computes: everything this node can hold against its store."""
+        return verify(self.engine, self.anchor, notes=notes)
+
+
+def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = ()) -> Verification:
+    """Check a store against an anchor, without a running ledger."""
+    signed = anchor.spine_note()
+    head = anchor.writer_head("main")
+    return check(
+        engine,
+        Trusted(
+            key_name=SIGNER.name,
+            public_key=SIGNER.verifier.public,
+            notes=[*notes, *([signed[1]] if signed else [])],
+            acknowledged={"main": head} if head else {},
+        ),
+    )
+
+
+@contextmanager
+def node(engine: Engine, directory: Path, clock: Clock, **options: int) -> Iterator[Node]:
+    """Open a node on `directory`; its ledger is closed at the end (with a last checkpoint)."""
+    anchor = Anchor(directory / "state", directory / "copies")
+    spine = Spine(engine, anchor, SIGNER, clock)
+    ledger = Ledger(engine=engine, anchor=anchor, spine=spine, clock=clock, new_secret=lambda: bytes(32), **options)
+    try:
+        yield Node(engine=engine, anchor=anchor, spine=spine, ledger=ledger)
+    finally:
+        ledger.close()
+        anchor.close()
