@@ -53,6 +53,7 @@ def adopt(engine: Engine, anchor: Anchor, writer: str) -> Adopted:
         raise IntegrityError(
             f"the store has entries of writer {writer}, but this node has no anchor for them: is the state directory the right one?"
         )
+    anchor.begin_writer(writer)
     if not records:
         return Adopted(record=None, seq=-1, leaf=b"", received=BEGINNING)
     if 0 <= acknowledged <= stored and _leaf(engine, writer, acknowledged) not in (None, leaf):

@@ -25,14 +25,20 @@ CREATE TABLE IF NOT EXISTS spine_head
 class AnchorStore(Protocol):
     """What must be compare-and-swap. Every call is durable when it returns; a lost swap raises IntegrityError."""
 
+    def begin_writer(self, writer: str) -> None:
+        """Note that this node writes this log, before its first entry: rows without such a note are a stranger's."""
+
+    def begin_spine(self) -> None:
+        """Note that this node writes the spine, before its first entry."""
+
     def writer_head(self, writer: str) -> tuple[int, bytes] | None:
-        """The last (seq, leaf) acknowledged by this writer; None before the first."""
+        """The last (seq, leaf) acknowledged by this writer, (−1, empty) before the first; None where it never began."""
 
     def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:
         """Move the head from seq `old` (−1: none) to `seq`."""
 
     def spine_note(self) -> tuple[int, str] | None:
-        """Size and note of the last checkpoint signed."""
+        """Size and note of the last checkpoint signed, (0, empty) before the first; None where it never began."""
 
     def advance_spine(self, *, old: int, head: Head, note: str) -> None:
         """Move the signed spine from size `old` (0: none) to `head`."""
@@ -55,6 +61,16 @@ class Anchor:
         """Close the database file."""
         self._db.close()
 
+    def begin_writer(self, writer: str) -> None:
+        """See `AnchorStore`."""
+        with self._guard:
+            self._db.execute("INSERT OR IGNORE INTO writer_head VALUES (?, -1, x'')", (writer,))
+
+    def begin_spine(self) -> None:
+        """See `AnchorStore`."""
+        with self._guard:
+            self._db.execute("INSERT OR IGNORE INTO spine_head VALUES (1, 0, x'', '')")
+
     def writer_head(self, writer: str) -> tuple[int, bytes] | None:
         """See `AnchorStore`."""
         with self._guard:
@@ -64,7 +80,6 @@ class Anchor:
     def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:
         """See `AnchorStore`."""
         with self._guard:
-            self._db.execute("INSERT OR IGNORE INTO writer_head VALUES (?, -1, x'')", (writer,))
             done = self._db.execute(
                 "UPDATE writer_head SET seq = ?, leaf = ? WHERE writer = ? AND seq = ?", (seq, leaf, writer, old)
             ).rowcount
@@ -80,7 +95,6 @@ class Anchor:
     def advance_spine(self, *, old: int, head: Head, note: str) -> None:
         """See `AnchorStore`. The copy is written last: without it the anchor is older, never wrong."""
         with self._guard:
-            self._db.execute("INSERT OR IGNORE INTO spine_head VALUES (1, 0, x'', '')")
             done = self._db.execute(
                 "UPDATE spine_head SET size = ?, root = ?, note = ? WHERE size = ?", (head.size, head.root, note, old)
             ).rowcount

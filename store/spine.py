@@ -51,6 +51,7 @@ class Spine:
         self._clock = clock
         self._guard = threading.Lock()
         self._log = Log(origin=signer.name)
+        self._uncertain = False
         self._last, self._frontier = self._recover()
 
     @property
@@ -61,23 +62,31 @@ class Spine:
     def append(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head] = ()) -> SpineEntry:
         """Commit a typed entry and sign the log with it. Durable when this returns."""
         with self._guard:
-            seq, now = self._frontier.size, self._clock()
-            body = canonical(
-                {"v": 1, "seq": seq, "time": rfc3339(now), "kind": kind, "heads_root": heads_root(heads).hex(), "fields": fields}
-            )
-            leaf = chain(self._last, body)
-            # (1) The entry.
-            self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
-            tiles = self._frontier.append(leaf)
-            self._last = leaf
-            store_tiles(self._engine, self._log, tiles)
-            head = Head(self.origin, self._frontier.size, self._frontier.root())
-            note = self._signer.sign(head.checkpoint)
-            # (2) From here on this is the newest checkpoint, whatever happens to the database.
-            self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
-            # (3) Published.
-            self._publish(head.size, now, note)
-            return SpineEntry(seq, kind, now, note)
+            if self._uncertain:
+                self._last, self._frontier = self._recover()
+            self._uncertain = True
+            entry = self._commit(kind, fields, heads)
+            self._uncertain = False
+            return entry
+
+    def _commit(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head]) -> SpineEntry:
+        seq, now = self._frontier.size, self._clock()
+        body = canonical(
+            {"v": 1, "seq": seq, "time": rfc3339(now), "kind": kind, "heads_root": heads_root(heads).hex(), "fields": fields}
+        )
+        leaf = chain(self._last, body)
+        # (1) The entry.
+        self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
+        tiles = self._frontier.append(leaf)
+        self._last = leaf
+        store_tiles(self._engine, self._log, tiles)
+        head = Head(self.origin, self._frontier.size, self._frontier.root())
+        note = self._signer.sign(head.checkpoint)
+        # (2) From here on this is the newest checkpoint, whatever happens to the database.
+        self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
+        # (3) Published.
+        self._publish(head.size, now, note)
+        return SpineEntry(seq, kind, now, note)
 
     def checkpoint(self) -> tuple[str, datetime] | None:
         """The newest signed checkpoint and its time; None before the first."""
@@ -105,8 +114,8 @@ class Spine:
         if count and last != count - 1:
             raise IntegrityError("the spine has gaps or repeats: it was changed from outside; run phitrail verify")
         check_anchored(self._anchor, self._signer, self._engine, size=count)
-        anchored = self._anchor.spine_note()
-        start = 0 if anchored is None else anchored[0]
+        self._anchor.begin_spine()
+        start = self._anchored_size()
         previous = genesis(self.origin, b"")
         if start:
             previous = self._engine.frame(_ROW, first=start - 1)["leaf"][0]
@@ -115,9 +124,10 @@ class Spine:
                 raise IntegrityError(f"spine entry {seq} does not follow the one before it; run phitrail verify")
             previous = leaf
         frontier = restore_frontier(self._engine, self._log, count)
+        anchored = self._anchor.spine_note()
         newest = self._engine.rows(_NEWEST)
-        if anchored is not None and (not newest or newest[0][0] != anchored[0]):
-            self._publish(anchored[0], self._clock(), anchored[1])
+        if start and anchored is not None and (not newest or newest[0][0] != start):
+            self._publish(start, self._clock(), anchored[1])
         return previous, frontier
 
 
@@ -126,7 +136,7 @@ def check_anchored(anchor: Anchor, signer: Signer, engine: Engine, *, size: int)
     verifier = signer.verifier
     stored = anchor.spine_note()
     notes = [note for note in (stored and stored[1], anchor.copied_note(signer.name, verifier)) if note]
-    if size and not notes:
+    if size and stored is None:
         raise IntegrityError("the store has a ledger, but this node has no anchor for it: is the state directory the right one?")
     for note in notes:
         head = parse_checkpoint(open_note(note, [verifier]).text)

@@ -39,8 +39,8 @@ def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = ()) -> Ve
         Trusted(
             key_name=SIGNER.name,
             public_key=SIGNER.verifier.public,
-            notes=[*notes, *([signed[1]] if signed else [])],
-            acknowledged={"main": head} if head else {},
+            notes=[*notes, *([signed[1]] if signed and signed[0] else [])],
+            acknowledged={"main": head} if head and head[0] >= 0 else {},
         ),
     )
 
