@@ -1,0 +1,85 @@
+"""A node opened: engine, anchor, spine and ledger, in the order in which each may refuse."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from domain.clock import Clock
+from domain.note import Signer
+from runtime.identity import load_signer, make_signer
+from runtime.settings import Settings
+from store.anchor import Anchor
+from store.engine import Engine
+from store.fsck import Trusted, Verification, check
+from store.intake import Intake
+from store.ledger import Ledger
+from store.quarantine import Quarantine
+from store.spine import Spine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What every command needs: the settings, the engine at schema head, the anchor and the signer. No writer is started."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    anchor: Anchor
+    signer: Signer
+
+    def verify(self, *, since: int = 0) -> Verification:
+        """Recompute the ledger and compare it with everything that was signed or acknowledged here."""
+        signed = self.anchor.spine_note()
+        copied = self.anchor.copied_note(self.signer.name, self.signer.verifier)
+        head = self.anchor.writer_head(self.settings.ledger.writer)
+        trusted = Trusted(
+            key_name=self.signer.name,
+            public_key=self.signer.verifier.public,
+            notes=[note for note in (copied, signed and signed[1]) if note],
+            acknowledged={self.settings.ledger.writer: head} if head and head[0] >= 0 else {},
+        )
+        return check(self.engine, trusted, since=since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A base with its writer running: what takes in events."""
+
+    base: Base
+    spine: Spine
+    ledger: Ledger
+    quarantine: Quarantine
+    intake: Intake
+
+
+@contextmanager
+def open_base(settings: Settings, clock: Clock) -> Iterator[Base]:
+    """Open store and state directory; the first opening makes the key. Raises StoreHeld, ConfigError, Backpressure."""
+    with ExitStack() as stack:
+        url = settings.clickhouse.url
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        engine = stack.enter_context(Engine.embedded(settings.data_dir) if url is None else Engine.remote(url.get_secret_value()))
+        engine.migrate()
+        signer = load_signer(settings.state_dir) or make_signer(settings.state_dir, settings.organisation)
+        anchor = Anchor(settings.state_dir, settings.anchor_copies)
+        stack.callback(anchor.close)
+        yield Base(settings=settings, clock=clock, engine=engine, anchor=anchor, signer=signer)
+
+
+@contextmanager
+def open_node(settings: Settings, clock: Clock) -> Iterator[Node]:
+    """Open a base and start its writer; at the end what waits is committed and a last checkpoint signed. Raises IntegrityError."""
+    with open_base(settings, clock) as base:
+        spine = Spine(base.engine, base.anchor, base.signer, clock)
+        ledger = Ledger(
+            engine=base.engine,
+            anchor=base.anchor,
+            spine=spine,
+            clock=clock,
+            new_secret=lambda: os.urandom(32),
+            writer=settings.ledger.writer,
+        )
+        with ledger:
+            quarantine = Quarantine(base.engine, clock)
+            yield Node(base=base, spine=spine, ledger=ledger, quarantine=quarantine, intake=Intake(ledger, quarantine))
