@@ -1,0 +1,33 @@
+"""The command line. Every error a person can do something about is one sentence on standard error and exit code 2."""
+
+import sys
+
+import typer
+
+from domain.errors import PhitrailError
+from runtime.cli import access, alerting, demonstrate, evidence, keeping, records, reports, serving
+
+app = typer.Typer(
+    name="phitrail",
+    help="Audit and compliance for health organisations: who touched which record, what left in the clear, and proof of both.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (demonstrate, serving, records, evidence, alerting, reports, keeping, access):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point of the `phitrail` command."""
+    try:
+        app()
+    except PhitrailError as error:
+        print(f"phitrail: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`phitrail … | head`): nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,124 @@
+"""Commands about proof: verify, prove, anchor, export, verify-export."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from domain.checkpoint import parse_checkpoint
+from domain.clock import system_clock
+from domain.errors import Conflict, IntegrityError
+from domain.note import open_note
+from runtime.cli.options import AsJson, DataDir, err, out, settings
+from runtime.node import Base, open_base
+from store.completeness import Completeness, examine
+from store.fsck import Integrity, Verification
+from store.proofs import Proofs
+
+_EXIT = {Integrity.INTACT: 0, Integrity.TAMPERED: 1, Integrity.UNKNOWN: 2}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(verify)
+    app.command()(prove)
+    anchor = typer.Typer(help="What this node last signed, kept outside the store.", no_args_is_help=True)
+    anchor.command("show")(anchor_show)
+    anchor.command("accept")(anchor_accept)
+    app.add_typer(anchor, name="anchor")
+
+
+def verify(
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    full: Annotated[bool, typer.Option("--full", help="Recompute every entry (the default).")] = False,
+    since: Annotated[int, typer.Option("--since", help="Recompute entries from this sequence number only.", min=0)] = 0,
+) -> None:
+    """Recompute the ledger from its raw rows. Exit 0 intact, 1 tampered or missing, 2 could not tell."""
+    with open_base(settings(data_dir), system_clock) as base:
+        verdict = base.verify(since=0 if full else since)
+        completeness = examine(base.engine)
+    if as_json:
+        print(json.dumps(verdict_json(verdict, completeness), indent=2))
+    else:
+        print_verdict(verdict, completeness)
+    raise typer.Exit(_EXIT[verdict.integrity])
+
+
+def print_verdict(verdict: Verification, completeness: Completeness) -> None:
+    """Both verdicts as a person reads them."""
+    colour = {Integrity.INTACT: "green", Integrity.TAMPERED: "red bold", Integrity.UNKNOWN: "yellow"}[verdict.integrity]
+    out.print(f"integrity:    [{colour}]{verdict.integrity}[/]")
+    covered = f"{verdict.entries:,} entries recomputed; spine of {verdict.spine_entries:,}, signed to {verdict.signed_size:,}"
+    out.print(f"              {covered}")
+    if verdict.disposed:
+        out.print(f"              {verdict.disposed} months disposed of, each with its tombstone")
+    for problem in verdict.problems:
+        place = "" if problem.seq is None else f" entry {problem.seq}:"
+        out.print(f"  [red]✗[/] {problem.log}:{place} {problem.what}", soft_wrap=True)
+    out.print(f"completeness: {completeness.verdict}")
+    for finding in completeness.findings:
+        out.print(f"  • {finding}", soft_wrap=True)
+
+
+def verdict_json(verdict: Verification, completeness: Completeness) -> dict[str, object]:
+    """Both verdicts for a machine."""
+    return {
+        "integrity": verdict.integrity.value,
+        "first_bad": next((problem.seq for problem in verdict.problems if problem.seq is not None), None),
+        "problems": [{"log": problem.log, "seq": problem.seq, "what": problem.what} for problem in verdict.problems],
+        "entries": verdict.entries,
+        "spine_entries": verdict.spine_entries,
+        "signed_size": verdict.signed_size,
+        "disposed_months": verdict.disposed,
+        "completeness": completeness.verdict.value,
+        "completeness_findings": list(completeness.findings),
+    }
+
+
+def prove(
+    seq: Annotated[int, typer.Argument(help="Sequence number of the event.", min=0)],
+    data_dir: DataDir = None,
+    writer: Annotated[str | None, typer.Option(help="Whose log; default: this node's.")] = None,
+) -> None:
+    """Print the inclusion proof of one event against the newest checkpoint, as JSON."""
+    with open_base(settings(data_dir), system_clock) as base:
+        proof = Proofs(base.engine, base.signer.name).event(writer or base.settings.ledger.writer, seq)
+    print(json.dumps(proof.to_json(), indent=2, ensure_ascii=False))
+
+
+def anchor_show(data_dir: DataDir = None) -> None:
+    """Show what was last signed and acknowledged here, and the key that signs."""
+    with open_base(settings(data_dir), system_clock) as base:
+        out.print(f"key:        {base.signer.verifier.text}", soft_wrap=True)
+        for name, note in _notes(base).items():
+            head = parse_checkpoint(open_note(note, [base.signer.verifier]).text)
+            out.print(f"{name}: spine of {head.size:,} entries, root {head.root.hex()[:16]}…")
+        head_of = base.anchor.writer_head(base.settings.ledger.writer)
+        if head_of is not None:
+            out.print(f"writer:     {base.settings.ledger.writer} acknowledged up to entry {head_of[0]:,}")
+
+
+def anchor_accept(
+    reason: Annotated[str, typer.Option("--reason", help="Why the older store goes on; it is committed to the spine.")],
+    data_dir: DataDir = None,
+) -> None:
+    """After a restore: accept the store as it is, although more was signed here. The decision is committed to the spine."""
+    from runtime.acceptance import accept_store
+
+    with open_base(settings(data_dir), system_clock) as base:
+        verdict = base.verify()
+        behind = [problem for problem in verdict.problems if "older than" in problem.what or "missing" in problem.what]
+        if verdict.integrity is Integrity.INTACT:
+            raise Conflict("the store agrees with its anchor: there is nothing to accept")
+        if len(behind) != len(verdict.problems):
+            raise IntegrityError("the store is not only older, it was changed: `phitrail verify` lists how; it cannot be accepted")
+        entry = accept_store(base, reason)
+    err.print(f"accepted: spine entry {entry.seq} says so. Keep the old checkpoint: it shows what was lost.")
+
+
+def _notes(base: Base) -> dict[str, str]:
+    signed = base.anchor.spine_note()
+    copied = base.anchor.copied_note(base.signer.name, base.signer.verifier)
+    notes = {"anchor    ": signed[1] if signed else None, "copy      ": copied}
+    return {name: note for name, note in notes.items() if note}

@@ -1,0 +1,201 @@
+"""Everything a node can do, put together once: the wiring that commands, the server and the demo share.
+
+Middle packages do not know each other; here a finding becomes an alert, an alert a notification, a question a report.
+"""
+
+import os
+import random
+import secrets
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+
+from analytics.engine import Analytics
+
+from alerts.channels import Channel
+from alerts.channels.email import EmailChannel, MailServer, Security
+from alerts.channels.webhook import WebhookChannel
+from alerts.dispatch import Dispatcher
+from alerts.follow import FindingsFollower
+from alerts.route import default_routing
+from alerts.triage import Triage
+from api.services import Services, assemble
+from dashboards.reports import Reports
+from dashboards.views import Site
+from domain.clock import Clock
+from domain.organisation import Organisation
+from domain.proof import EventProof
+from retention.archive import Archive
+from retention.disposal import Disposal
+from retention.holds import Holds
+from retention.policy import RetentionPolicy
+from runtime.directory import StaffDirectory
+from runtime.node import Node
+from runtime.settings import Settings
+from runtime.tallies import CountedIntake
+from runtime.watch import RecordWatch
+from store.alerts import AlertStore
+from store.context import ContextStore
+from store.cursors import Cursors
+from store.findings import Findings
+from store.outbox import Outbox
+from store.proofs import Proofs
+from store.reports import ReportQuestions
+from store.retention import RetentionStore
+
+VERSION = version("phitrail")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One of each, over one node. Made by `build`."""
+
+    node: Node
+    intake: CountedIntake
+    context: ContextStore
+    alerts: AlertStore
+    outbox: Outbox
+    analytics: Analytics
+    follower: FindingsFollower
+    dispatcher: Dispatcher
+    watch: RecordWatch
+    disposal: Disposal
+    holds: Holds
+    channels: Sequence[Channel] = field(default_factory=tuple)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings this was built from."""
+        return self.node.base.settings
+
+    @property
+    def clock(self) -> Clock:
+        """The clock this was built with."""
+        return self.node.base.clock
+
+    def prove(self, writer: str, seq: int) -> EventProof:
+        """The proof of one entry against the newest checkpoint. Raises NotFound."""
+        return Proofs(self.node.base.engine, self.node.base.signer.name).event(writer, seq)
+
+    def reports(self) -> Reports:
+        """Reports as the organisation is known now."""
+        organisation = self.context.org()
+        engine = self.node.base.engine
+        return Reports(
+            ReportQuestions(engine),
+            self.clock,
+            organisation=organisation.name,
+            zone=organisation.timezone,
+            directory=StaffDirectory(self.context),
+        )
+
+    def follow(self) -> int:
+        """Examine new events and raise what was found; returns how many events were examined."""
+        examined = self.analytics.follow()
+        self.follower.run()
+        return examined
+
+    def analyze(self, start: datetime | None, end: datetime | None) -> None:
+        """Replay history as of each moment, and raise what was found."""
+        self.analytics.analyze(start, end)
+        self.follower.run()
+
+    def services(self) -> Services:
+        """What the API needs."""
+        base = self.node.base
+        return assemble(
+            engine=base.engine,
+            ledger=self.node.ledger,
+            intake=self.intake,
+            alerts=self.alerts,
+            outbox=self.outbox,
+            clock=base.clock,
+            ticks=time.monotonic,
+            new_token=lambda: secrets.token_urlsafe(32),
+            prove=self.prove,
+            verifiers=[base.signer.verifier],
+            record_state=self.watch.state,
+            site=lambda: _site(self.context.org()),
+            report=lambda name, params, form: self.reports().report(name, params, form),
+            version=VERSION,
+            is_proxied_tls=base.settings.http.proxied_tls,
+        )
+
+    def close(self) -> None:
+        """Close what holds connections."""
+        for channel in self.channels:
+            if isinstance(channel, WebhookChannel):
+                channel.close()
+
+
+def build(node: Node) -> Product:
+    """Put the product together over a node. Raises ConfigError where settings cannot work."""
+    base = node.base
+    engine, clock, settings = base.engine, base.clock, base.settings
+    context = ContextStore(engine)
+    record = node.ledger.append
+    alerts, outbox = AlertStore(engine, record), Outbox(engine, record)
+    channels = _channels(settings, clock)
+    organisation = context.org()
+    triage = Triage(
+        alerts=alerts,
+        outbox=outbox,
+        routing=default_routing([channel.name for channel in channels]),
+        clock=clock,
+        zone=organisation.timezone,
+    )
+    retention = RetentionStore(engine)
+    return Product(
+        node=node,
+        intake=CountedIntake(node.intake),
+        context=context,
+        alerts=alerts,
+        outbox=outbox,
+        analytics=Analytics(engine, context, clock=clock, budget=settings.analytics.daily_budget),
+        follower=FindingsFollower(Findings(engine), Cursors(engine), triage),
+        dispatcher=Dispatcher(
+            outbox=outbox,
+            alerts=alerts,
+            channels=channels,
+            base_url=settings.base_url,
+            holder=f"{settings.ledger.writer}-{os.getpid()}",
+            clock=clock,
+            chance=random.SystemRandom().random,
+        ),
+        watch=RecordWatch(base),
+        disposal=Disposal(
+            retention,
+            Archive(settings.archive_dir),
+            RetentionPolicy(years=settings.retention.years),
+            clock,
+            node.ledger.commit_entry,
+            base.verify,
+        ),
+        holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
+        channels=channels,
+    )
+
+
+def _site(organisation: Organisation) -> Site:
+    return Site(name=organisation.name, zone=organisation.timezone)
+
+
+def _channels(settings: Settings, clock: Clock) -> list[Channel]:
+    channels: list[Channel] = []
+    if (webhook := settings.alerts.webhook) is not None:
+        secret = webhook.secret.get_secret_value()
+        channels.append(WebhookChannel(name="webhook", url=webhook.url, secrets=[secret], clock=clock))
+    if (email := settings.alerts.email) is not None:
+        server = MailServer(
+            host=email.host,
+            port=email.port,
+            security=Security.IMPLICIT if email.implicit_tls else Security.STARTTLS,
+            ca_file=email.ca_file,
+            username=email.username or "",
+            password=email.password.get_secret_value() if email.password else "",
+        )
+        channels.append(EmailChannel(name="email", server=server, sender=email.sender, recipients=email.recipients, clock=clock))
+    return channels
