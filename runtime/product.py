@@ -8,12 +8,10 @@ import random
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from importlib.metadata import version
-
-from analytics.engine import Analytics
 
 from alerts.channels import Channel
 from alerts.channels.email import EmailChannel, MailServer, Security
@@ -22,7 +20,10 @@ from alerts.dispatch import Dispatcher
 from alerts.follow import FindingsFollower
 from alerts.route import default_routing
 from alerts.triage import Triage
+from analytics.daily import Daily
+from analytics.engine import Analysis, Analytics
 from api.services import Services, assemble
+from dashboards.exports import ExportDesk
 from dashboards.reports import Reports
 from dashboards.views import Site
 from domain.clock import Clock
@@ -33,13 +34,15 @@ from retention.disposal import Disposal
 from retention.holds import Holds
 from retention.policy import RetentionPolicy
 from runtime.directory import StaffDirectory
-from runtime.node import Node
+from runtime.node import Base, Node
 from runtime.settings import Settings
 from runtime.tallies import CountedIntake
 from runtime.watch import RecordWatch
 from store.alerts import AlertStore
+from store.completeness import examine
 from store.context import ContextStore
 from store.cursors import Cursors
+from store.exports import ExportQuestions
 from store.findings import Findings
 from store.outbox import Outbox
 from store.proofs import Proofs
@@ -98,10 +101,33 @@ class Product:
         self.follower.run()
         return examined
 
-    def analyze(self, start: datetime | None, end: datetime | None) -> None:
-        """Replay history as of each moment, and raise what was found."""
-        self.analytics.analyze(start, end)
+    def close_days(self) -> None:
+        """Run the daily detectors over local days that are over, and raise what was found."""
+        if self.analytics.close_days():
+            self.follower.run()
+
+    def analyze(self, start: datetime | None, end: datetime | None, on_day: Callable[[date], None] | None = None) -> Analysis:
+        """Replay history as of each moment, and raise what was found. `on_day` is told of each day done."""
+        done = self.analytics.analyze(start, end, on_day)
         self.follower.run()
+        return done
+
+    def export_desk(self) -> ExportDesk:
+        """What making an export needs."""
+        base, organisation = self.node.base, self.context.org()
+        return ExportDesk(
+            questions=ExportQuestions(base.engine),
+            clock=self.clock,
+            new_id=lambda: str(uuid.uuid4()),  # noqa: TID251 - ids are made in runtime
+            record=lambda event: self.node.ledger.append([event]),
+            checkpoint=self.node.ledger.checkpoint,
+            commit=self.node.ledger.commit_entry,
+            prover=lambda: Proofs(base.engine, base.signer.name).event,
+            completeness_verdict=lambda: _completeness(base),
+            verifier=base.signer.verifier,
+            organisation=organisation.name,
+            zone=organisation.timezone,
+        )
 
     def services(self) -> Services:
         """What the API needs."""
@@ -154,7 +180,7 @@ def build(node: Node) -> Product:
         context=context,
         alerts=alerts,
         outbox=outbox,
-        analytics=Analytics(engine, context, clock=clock, budget=settings.analytics.daily_budget),
+        analytics=Analytics(engine, clock=clock, daily=Daily(engine, context, clock=clock, budget=settings.analytics.daily_budget)),
         follower=FindingsFollower(Findings(engine), Cursors(engine), triage),
         dispatcher=Dispatcher(
             outbox=outbox,
@@ -177,6 +203,11 @@ def build(node: Node) -> Product:
         holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
         channels=channels,
     )
+
+
+def _completeness(base: Base) -> tuple[str, Sequence[str]]:
+    found = examine(base.engine)
+    return found.verdict.value, found.findings
 
 
 def _site(organisation: Organisation) -> Site:

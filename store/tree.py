@@ -110,23 +110,26 @@ def _rebuild(engine: Engine, log: Log, nodes: StoredNodes, count: int) -> None:
 
 
 class CachedNodes:
-    """`Nodes` that remembers whole tiles, for many proofs from one log. Memory: 8 KiB a tile, at most `limit` tiles."""
+    """`Nodes` that remembers what it read, for many proofs from one log: at most `limit` tiles of 8 KiB, and the right edge."""
 
     def __init__(self, nodes: StoredNodes, limit: int = 4_096) -> None:
         self._nodes = nodes
         self._limit = limit
         self._tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+        self._edge: dict[tuple[int, int, int], Sequence[bytes]] = {}
 
     def hashes(self, level: int, first: int, count: int) -> Sequence[bytes]:
         """See `Nodes`. A range that lies in one complete tile is answered from it."""
+        if (level, first, count) in self._edge:
+            return self._edge[level, first, count]
         tile, offset = divmod(first, TILE_WIDTH)
-        if offset + count > TILE_WIDTH:
-            return self._nodes.hashes(level, first, count)
         if (level, tile) not in self._tiles:
             try:
                 whole = self._nodes.hashes(level, tile * TILE_WIDTH, TILE_WIDTH)
             except LookupError:
-                return self._nodes.hashes(level, first, count)
+                # The last tile is not complete: the log is append-only, so what is read of it stays true.
+                self._edge[level, first, count] = self._nodes.hashes(level, first, count)
+                return self._edge[level, first, count]
             if len(self._tiles) >= self._limit:
                 self._tiles.pop(next(iter(self._tiles)))
             self._tiles[level, tile] = whole

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from domain.errors import PhitrailError
-from runtime.cli import access, alerting, demonstrate, evidence, keeping, records, reports, serving
+from runtime.cli import access, alerting, demonstrate, evidence, exporting, keeping, records, reports, serving
 
 app = typer.Typer(
     name="phitrail",
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (demonstrate, serving, records, evidence, alerting, reports, keeping, access):
+for module in (demonstrate, serving, records, evidence, alerting, reports, exporting, keeping, access):
     module.register(app)
 
 

@@ -1,5 +1,7 @@
 """Commands about what was found: analyze, alerts export, scores export."""
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -27,10 +29,11 @@ def analyze(data_dir: DataDir = None, since: From = None, until: To = None) -> N
     from runtime.node import open_node
     from runtime.product import build
 
-    with open_node(settings(data_dir), system_clock) as node, err.status("examining history"):
+    with open_node(settings(data_dir), system_clock) as node, err.status("examining history") as shown:
         product = build(node)
-        product.analyze(moment(since), moment(until, end=True))
+        done = product.analyze(moment(since), moment(until, end=True), lambda day: shown.update(f"examined {day}"))
         product.close()
+    print(json.dumps(asdict(done)))
 
 
 def alerts_export(data_dir: DataDir = None, since: From = None, until: To = None) -> None:

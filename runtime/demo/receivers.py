@@ -27,6 +27,7 @@ TOLERANCE = timedelta(minutes=5)
 """How far the time of a webhook may be off (Standard Webhooks, "timestamp tolerance")."""
 
 MOST_BODY = 1 << 20
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class WebhookReceiver:
         self._clock = clock
         self._store = _Store()
         self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="demo-webhook", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="demo-webhook", daemon=True)
 
     @property
     def url(self) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -131,8 +132,12 @@ def _frames(trip: _Trip, stream: Stream, parcels: Sequence[Parcel]) -> None:
     doors = trip.doors
     secure = stream.collector is Collector.SYSLOG_TLS
     try:
-        with socket.create_connection((doors.host, doors.tls_port if secure else doors.tcp_port), TIMEOUT) as plain:
-            line = _secured(plain, doors) if secure else plain
+        with ExitStack() as stack:
+            line = stack.enter_context(
+                socket.create_connection((doors.host, doors.tls_port if secure else doors.tcp_port), TIMEOUT)
+            )
+            if secure:
+                line = stack.enter_context(_secured(line, doors))
             for at in range(0, len(parcels), FRAMES_AT_ONCE):
                 some = parcels[at : at + FRAMES_AT_ONCE]
                 line.sendall(b"".join(octet_counted(parcel.body) for parcel in some))

@@ -88,7 +88,7 @@ def refer(ward: Ward) -> None:
     plan, chance = ward.plan, ward.plan.chance("referrals")
     for encounter in ward.care.encounters:
         place = encounter.locations[-1].unit
-        if encounter.type == "inpatient" and chance.random() < REFERRED_SHARE:
+        if encounter.type == "inpatient" and place in CONSULTS and chance.random() < REFERRED_SHARE:
             asked = plan.local(encounter.locations[-1].from_ + hours(3 + chance.random() * 20))
             moment = plan.at(asked.date(), 9 + chance.random() * 5)
             inside = encounter.discharged_at is None or moment < encounter.discharged_at

@@ -13,8 +13,8 @@ from domain.errors import ConfigError
 QUIET_DAYS = 5
 """Days of ordinary history before the first incident, so that baselines have something to stand on."""
 
-FEWEST_DAYS = QUIET_DAYS + 3
-"""Quiet history, two whole days for incidents, and the day that is still running."""
+FEWEST_DAYS = QUIET_DAYS + 5
+"""Quiet history, four whole days for incidents (so that offices are open on some of them), and the day that is still running."""
 
 MOST_DAYS = 60
 HOME = ZoneInfo("America/Chicago")

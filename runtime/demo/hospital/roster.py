@@ -27,6 +27,8 @@ ROTA: dict[tuple[str, str], tuple[int, int]] = {
 }
 """(kind of unit, role): how many by day and by night; every day of the week."""
 
+SMALL_TEAMS = frozenset({"researcher", "quality_analyst", "it_administrator"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
@@ -156,9 +158,9 @@ class _Clerk:
 
 
 def _grant_leave(plan: Plan, people: People, chance: random.Random) -> Iterable[Leave]:
-    """About one in nine has a leave that touches the period."""
+    """About one in nine has a leave that touches the period; the smallest teams put theirs off."""
     for staff in people.staff.values():
-        if staff.termination_date is None and chance.random() < 0.11:
+        if staff.termination_date is None and staff.role not in SMALL_TEAMS and chance.random() < 0.11:
             first = chance.randint(-6, plan.days - 1)
             kind, longest = chance.choice((("vacation", 9), ("vacation", 14), ("sick", 4), ("parental", 40)))
             yield Leave(
