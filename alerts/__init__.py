@@ -1,0 +1,1 @@
+"""Brings findings to people: grouping, routing, durable delivery, acknowledgement."""

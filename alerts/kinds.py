@@ -1,0 +1,66 @@
+"""What a kind of finding is called in public, and what it is about.
+
+The title goes out in notifications, so it says what happened and never to whom. A kind that is not listed (a rule somebody added)
+groups by what its findings name and goes out as `other`, under a title that says nothing: a rule's name can be a person's.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Subject(StrEnum):
+    """Whom or what findings of a kind are gathered by."""
+
+    PAIR = "pair"
+    """One actor in one patient's record."""
+    ACTOR = "actor"
+    """One actor, whatever the record: accounts, volumes, exports."""
+    PATIENT = "patient"
+    """One patient, whoever looked: a crowd at a well-known name."""
+    DESTINATION = "destination"
+    """One recipient domain of mail or, where there is none, one patient."""
+    SOURCE = "source"
+    """One source system."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Kinds of one family about the same subject are one incident. `title` names nobody."""
+
+    family: str
+    subject: Subject
+    title: str
+
+
+def _kind(family: str, subject: Subject, title: str) -> Kind:
+    return Kind(family=family, subject=subject, title=title)
+
+
+KINDS = {
+    "self_access": _kind("record", Subject.PAIR, "Staff member opened their own record"),
+    "household_access": _kind("record", Subject.PAIR, "Access to the record of a relative or household member"),
+    "unusual_access": _kind("record", Subject.PAIR, "Unusual record access"),
+    "break_glass": _kind("record", Subject.PAIR, "Emergency access to review"),
+    "vip_access": _kind("vip", Subject.PATIENT, "Access to a well-known person's record without a known reason"),
+    "bulk_export": _kind("volume", Subject.ACTOR, "Export of many records"),
+    "unusual_volume": _kind("volume", Subject.ACTOR, "Far more records opened than usual"),
+    "login_burst": _kind("account", Subject.ACTOR, "Failed logins, then a success"),
+    "terminated_active": _kind("account", Subject.ACTOR, "Account in use after its owner left"),
+    "plaintext_phi": _kind("plaintext_phi", Subject.DESTINATION, "Mail with PHI sent in the clear"),
+    "weak_tls": _kind("weak_tls", Subject.DESTINATION, "Mail sent over outdated encryption"),
+    "unverified_certificate": _kind("unverified_certificate", Subject.DESTINATION, "Mail sent to a server that was not verified"),
+    "audit_stopped": _kind("audit_stopped", Subject.SOURCE, "Audit recording stopped"),
+    "source_silent": _kind("source_silent", Subject.SOURCE, "A source has gone silent"),
+}
+
+UNLISTED = Kind(family="", subject=Subject.PAIR, title="Finding to review")
+
+
+def public_name(kind: str) -> str:
+    """The kind as it may go out: itself where it is listed, otherwise `other`."""
+    return kind if kind in KINDS else "other"
+
+
+def public_title(kind: str) -> str:
+    """What a notification calls it."""
+    return KINDS.get(kind, UNLISTED).title
