@@ -99,7 +99,7 @@ class DemoNode:
         """See `DemoApp`. From here on the whole schedule runs."""
         verification = self._product.watch.run().verification
         assert verification is not None
-        self._start_jobs("analytics", "days", "deliver", "verify")
+        self._start_jobs("analytics", "days", "silence", "deliver", "verify")
         return verification
 
     def close(self) -> None:

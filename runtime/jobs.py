@@ -29,6 +29,7 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="checkpoint", seconds=settings.ledger.checkpoint_seconds, run=product.node.ledger.checkpoint),
         Job(name="analytics", seconds=settings.analytics.follow_seconds, run=product.follow),
         Job(name="days", seconds=60, run=product.close_days),
+        Job(name="silence", seconds=60, run=product.listen),
         Job(name="deliver", seconds=5, run=product.dispatcher.run_once),
         Job(name="verify", seconds=300, run=product.watch.run),
     ]

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 
 from alerts.channels import Channel
@@ -18,7 +18,9 @@ from alerts.channels.email import EmailChannel, MailServer, Security
 from alerts.channels.webhook import WebhookChannel
 from alerts.dispatch import Dispatcher
 from alerts.follow import FindingsFollower
+from alerts.metrics import AlertMetrics
 from alerts.route import default_routing
+from alerts.silence import LEARNING, silence
 from alerts.triage import Triage
 from analytics.daily import Daily
 from analytics.engine import Analysis, Analytics
@@ -48,6 +50,7 @@ from store.outbox import Outbox
 from store.proofs import Proofs
 from store.reports import ReportQuestions
 from store.retention import RetentionStore
+from store.sources import Sources
 
 VERSION = version("phitrail")
 
@@ -62,7 +65,10 @@ class Product:
     alerts: AlertStore
     outbox: Outbox
     analytics: Analytics
+    findings: Findings
     follower: FindingsFollower
+    sources: Sources
+    started: datetime
     dispatcher: Dispatcher
     watch: RecordWatch
     disposal: Disposal
@@ -100,6 +106,20 @@ class Product:
         examined = self.analytics.follow()
         self.follower.run()
         return examined
+
+    def listen(self) -> None:
+        """Raise every source that has gone silent for longer than it ever does."""
+        now = self.clock()
+        self.sources.refresh()
+        activity = self.sources.activity(since=now - LEARNING)
+        if self.findings.add(silence(activity, now, listening_since=self.started)):
+            self.follower.run()
+
+    def recall(self) -> None:
+        """After a start: bring steps of alerts and deliveries into the ledger that a stop kept out of it."""
+        since = self.clock() - timedelta(days=1)
+        self.alerts.rerecord(since)
+        self.outbox.rerecord(since)
 
     def close_days(self) -> None:
         """Run the daily detectors over local days that are over, and raise what was found."""
@@ -147,6 +167,7 @@ class Product:
             site=lambda: _site(self.context.org()),
             report=lambda name, params, form: self.reports().report(name, params, form),
             version=VERSION,
+            metrics=[AlertMetrics(alerts=self.alerts, outbox=self.outbox, sources=self.sources, clock=base.clock)],
             is_proxied_tls=base.settings.http.proxied_tls,
         )
 
@@ -157,8 +178,8 @@ class Product:
                 channel.close()
 
 
-def build(node: Node) -> Product:
-    """Put the product together over a node. Raises ConfigError where settings cannot work."""
+def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
+    """Put the product together over a node; alerts older than `announce_within` are shown and not announced. Raises ConfigError."""
     base = node.base
     engine, clock, settings = base.engine, base.clock, base.settings
     context = ContextStore(engine)
@@ -172,7 +193,9 @@ def build(node: Node) -> Product:
         routing=default_routing([channel.name for channel in channels]),
         clock=clock,
         zone=organisation.timezone,
+        announce_within=announce_within,
     )
+    findings = Findings(engine)
     retention = RetentionStore(engine)
     return Product(
         node=node,
@@ -181,7 +204,10 @@ def build(node: Node) -> Product:
         alerts=alerts,
         outbox=outbox,
         analytics=Analytics(engine, clock=clock, daily=Daily(engine, context, clock=clock, budget=settings.analytics.daily_budget)),
-        follower=FindingsFollower(Findings(engine), Cursors(engine), triage),
+        findings=findings,
+        follower=FindingsFollower(findings, Cursors(engine), triage),
+        sources=Sources(engine),
+        started=clock(),
         dispatcher=Dispatcher(
             outbox=outbox,
             alerts=alerts,

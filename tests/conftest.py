@@ -23,7 +23,7 @@ def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def engine(shared_engine: Engine) -> Engine:
     """The shared engine with every table empty."""
     names = shared_engine.rows(
-        "SELECT name FROM system.tables WHERE database = 'phitrail' AND name != 'migrations' AND engine LIKE '%MergeTree'"
+        "SELECT name FROM system.tables WHERE database = 'phitrail' AND name != 'migrations' AND total_rows > 0"
     )
     for (name,) in names:
         shared_engine.execute(f"TRUNCATE TABLE {name}")

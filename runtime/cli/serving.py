@@ -2,6 +2,7 @@
 
 import json
 import signal
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -56,7 +57,8 @@ def serve(
     configure()
     with open_node(settings(data_dir), system_clock) as node:
         _print_administrator(first_administrator(node))
-        product = build(node)
+        product = build(node, announce_within=timedelta(days=7))
+        product.recall()
         product.watch.run()
         with serving(product, parts) as running:
             out.print(f"dashboard:     {running.base_url or 'not in this process'}")

@@ -14,7 +14,7 @@ from domain.clock import Clock, system_clock
 from domain.errors import Conflict
 from ingest.pipeline import Counts
 from runtime.demo.app import DemoApp, DemoSetup, Starter
-from runtime.demo.certificates import certify_loopback
+from runtime.demo.certificates import ServerCertificate, certify_loopback
 from runtime.demo.hospital import Hospital, Plan, make_hospital
 from runtime.demo.hospital.org import MAIL_DOMAIN
 from runtime.demo.hospital.write import write_labels, write_reference
@@ -55,36 +55,38 @@ def run_demo(options: DemoOptions, console: Console, start: Starter, *, clock: C
     _require_empty(options.data_dir)
     aside = options.data_dir / "demo"
     plan = Plan(seed=options.seed, until=clock().replace(minute=0, second=0, microsecond=0), days=options.days)
+    with stage(console, f"Making a hospital and {options.days} days in it (seed {options.seed})"):
+        hospital = make_hospital(plan)
+        write_labels(hospital, aside)
+        write_reference(hospital, aside / "reference")
     with ExitStack() as stack:
         certificate = certify_loopback(aside / "tls", clock)
         webhook = stack.enter_context(WebhookReceiver(key=secrets.token_bytes(32), clock=clock))
         mail = stack.enter_context(MailReceiver(certificate))
         with stage(console, "Starting the node"):
-            app = start(
-                DemoSetup(
-                    data_dir=options.data_dir,
-                    port=options.port,
-                    certificate=certificate,
-                    webhook_url=webhook.url,
-                    webhook_secret=webhook.secret,
-                    mail_host=mail.host,
-                    mail_port=mail.port,
-                    mail_ca_file=mail.ca_file,
-                    mail_from=f"phitrail@{MAIL_DOMAIN}",
-                    mail_to=f"privacy@{MAIL_DOMAIN}",
-                )
-            )
+            app = start(_setup(options, certificate, webhook, mail))
         stack.enter_context(closing(app))
-        with stage(console, f"Making a hospital and {options.days} days in it (seed {options.seed})"):
-            hospital = make_hospital(plan)
-            write_reference(hospital, aside / "reference")
-            write_labels(hospital, aside)
         summary = _play(hospital, app, aside, console, webhook, mail, begin)
         show(summary, console)
         if not options.once:
             console.print("Serving until Ctrl-C.")
             _until_interrupted()
     return summary
+
+
+def _setup(options: DemoOptions, certificate: ServerCertificate, webhook: WebhookReceiver, mail: MailReceiver) -> DemoSetup:
+    return DemoSetup(
+        data_dir=options.data_dir,
+        port=options.port,
+        certificate=certificate,
+        webhook_url=webhook.url,
+        webhook_secret=webhook.secret,
+        mail_host=mail.host,
+        mail_port=mail.port,
+        mail_ca_file=mail.ca_file,
+        mail_from=f"phitrail@{MAIL_DOMAIN}",
+        mail_to=f"privacy@{MAIL_DOMAIN}",
+    )
 
 
 def _play(

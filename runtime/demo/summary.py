@@ -48,6 +48,8 @@ def show(summary: DemoSummary, console: Console) -> None:
     console.print()
     console.print(_collectors(summary))
     console.print(_scores(summary.card))
+    if summary.card.missed:
+        console.print(f"Missed: {', '.join(incident.incident_id for incident in summary.card.missed)}")
     others = Counter(alert.kind for alert in summary.alerts)
     listed = ", ".join(
         f"{kind} {count}" for kind, count in sorted(others.items()) if kind not in {row.kind for row in summary.card.kinds}
@@ -63,7 +65,7 @@ def show(summary: DemoSummary, console: Console) -> None:
             else ""
         )
     )
-    console.print(f"Checkpoint: {_checkpoint(summary.checkpoint)}")
+    console.print(f"Checkpoint: {_checkpoint(summary.checkpoint)}", soft_wrap=True)
     _verdict(summary, console)
     console.print(f"[dim]{summary.seconds:.0f} seconds in all[/dim]")
     console.print()
@@ -91,7 +93,7 @@ def _scores(card: ScoreCard) -> Table:
     table = Table(title="Alerts against the incidents that were put in", title_justify="left", show_footer=True)
     rows = card.kinds
     totals = [sum(values) for values in zip(*((r.incidents, r.found, r.alerts, r.right) for r in rows), strict=True)]
-    table.add_column("kind", footer="all")
+    table.add_column("kind", footer="all", no_wrap=True)
     for name, total in zip(("incidents", "found", "alerts", "right"), totals, strict=True):
         table.add_column(name, justify="right", footer=str(total))
     table.add_column("recall", justify="right", footer=_percent(card.recall))

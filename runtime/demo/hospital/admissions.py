@@ -4,14 +4,14 @@ import random
 from datetime import date, datetime, timedelta
 
 from runtime.demo.hospital import org
-from runtime.demo.hospital.care import Ward, hours, poisson
+from runtime.demo.hospital.care import Register, hours, poisson
 from runtime.demo.hospital.records import Encounter, Patient, Staff, Stay
 
 RUN_UP_DAYS = 12
 """Days before the period over which wards fill up."""
 
 MEAN_STAY_DAYS = 3.6
-EMERGENCY_VISITS_A_DAY = 25.0
+EMERGENCY_VISITS_A_DAY = 21.0
 UNANNOUNCED_A_DAY = 0.45
 """Severely ill patients treated before anybody could register them: the good reason for breaking the glass."""
 
@@ -21,11 +21,11 @@ UNREGISTERED_MINUTES = 18
 _ARRIVAL_HOURS = (0.5, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 
 
-def admit_patients(ward: Ward) -> None:
-    """Fill `ward.care.encounters` from the run-up to the end of the period."""
-    desk = _Desk(ward)
-    for index in range(-RUN_UP_DAYS, ward.plan.days):
-        day = ward.plan.day(index)
+def admit_patients(register: Register) -> None:
+    """Fill `register.care.encounters` from the run-up to the end of the period."""
+    desk = _Desk(register)
+    for index in range(-RUN_UP_DAYS, register.plan.days):
+        day = register.plan.day(index)
         for unit in org.WARDS:
             for _ in range(poisson(desk.chance, unit.beds / MEAN_STAY_DAYS)):
                 desk.admit(unit, day)
@@ -44,19 +44,19 @@ def admit_patients(ward: Ward) -> None:
 class _Desk:
     """Admits one patient after another; nobody is in two beds."""
 
-    def __init__(self, ward: Ward) -> None:
-        self.ward = ward
-        self.plan = ward.plan
-        self.chance: random.Random = ward.plan.chance("admissions")
+    def __init__(self, register: Register) -> None:
+        self.register = register
+        self.plan = register.plan
+        self.chance: random.Random = register.plan.chance("admissions")
         self._until: dict[str, datetime] = {}
-        today = ward.plan.until.date()
-        kin = {patient_id for _, patient_id in ward.people.kin}
-        patients = [p for p in ward.people.patients.values() if not p.vip and p.patient_id not in kin]
+        today = register.plan.until.date()
+        kin = {patient_id for _, patient_id in register.people.kin}
+        patients = [p for p in register.people.patients.values() if not p.vip and p.patient_id not in kin]
         self._pools = {
-            unit.unit: [p for p in patients if _suits(unit.department, p, ward.people.age(p, today))] for unit in org.WARDS
+            unit.unit: [p for p in patients if _suits(unit.department, p, register.people.age(p, today))] for unit in org.WARDS
         }
         self._anyone = patients
-        self._public = [p for p in ward.people.patients.values() if p.vip]
+        self._public = [p for p in register.people.patients.values() if p.vip]
 
     def public_figure(self) -> Patient:
         """VIPs fall ill too: these two are treated openly, by people with every reason to look."""
@@ -73,9 +73,9 @@ class _Desk:
             return
         home, leave = self._departure(unit, arrival)
         stays = self._stays(unit, home, arrival, leave, urgent=urgent)
-        attending = self.ward.choose(chance, patient, self.ward.post(home.unit, "physician"))
-        residents = [r for r in self.ward.post(home.unit, "resident") if self.ward.fit(r, patient)]
-        nurses = [n for n in self.ward.post(home.unit, "nurse") if self.ward.fit(n, patient)]
+        attending = self.register.choose(chance, patient, self.register.post(home.unit, "physician"))
+        residents = [r for r in self.register.post(home.unit, "resident") if self.register.fit(r, patient)]
+        nurses = [n for n in self.register.post(home.unit, "nurse") if self.register.fit(n, patient)]
         team = [attending, *residents, *chance.sample(nurses, 2), *self._specialists(patient)]
         recorded = (
             arrival + timedelta(minutes=chance.randint(1, 6)) if urgent else arrival - timedelta(hours=chance.randint(15, 60))
@@ -84,7 +84,7 @@ class _Desk:
 
     def kin_to_treat(self) -> list[tuple[Patient, Staff]]:
         """Relatives of ward nurses who will lie on the very ward, for everyone to see."""
-        people = self.ward.people
+        people = self.register.people
         pairs = ((people.patients[patient_id], people.staff[staff_id]) for staff_id, patient_id in people.kin)
         return [(patient, staff) for patient, staff in pairs if org.UNIT[staff.unit].kind == "ward"]
 
@@ -95,9 +95,9 @@ class _Desk:
             return
         recorded = arrival + timedelta(minutes=self.chance.randint(22, 40) if unannounced else self.chance.randint(1, 5))
         leave = arrival + hours(2 + self.chance.random() * 4)
-        doctor = self.ward.available(self.chance, patient, "ED", arrival, "physician")
-        nurse = self.ward.available(self.chance, patient, "ED", arrival, "nurse")
-        stays = (Stay(unit="ED", from_=arrival, to=self.ward.past(leave)),)
+        doctor = self.register.available(self.chance, patient, "ED", arrival, "physician")
+        nurse = self.register.available(self.chance, patient, "ED", arrival, "nurse")
+        stays = (Stay(unit="ED", from_=arrival, to=self.register.past(leave)),)
         self._write("emergency", "Emergency", patient, doctor, [], stays, [doctor, nurse], recorded, leave)
 
     def _departure(self, unit: org.Unit, arrival: datetime) -> tuple[org.Unit, datetime]:
@@ -116,12 +116,12 @@ class _Desk:
         known = [
             (place, begin, end) for (place, begin), end in zip(steps, ends, strict=True) if begin < self.plan.until and begin < end
         ]
-        return tuple(Stay(unit=place.unit, from_=begin, to=self.ward.past(end)) for place, begin, end in known)
+        return tuple(Stay(unit=place.unit, from_=begin, to=self.register.past(end)) for place, begin, end in known)
 
     def _specialists(self, patient: Patient) -> list[Staff]:
         posts = [("REHAB", "therapist", 0.25), ("SOCW", "social_worker", 0.2)]
         return [
-            self.ward.choose(self.chance, patient, self.ward.post(unit, role))
+            self.register.choose(self.chance, patient, self.register.post(unit, role))
             for unit, role, share in posts
             if self.chance.random() < share
         ]
@@ -147,19 +147,19 @@ class _Desk:
         leave: datetime,
     ) -> None:
         encounter = Encounter(
-            encounter_id=f"E{500001 + len(self.ward.care.encounters)}",
+            encounter_id=f"E{500001 + len(self.register.care.encounters)}",
             patient_id=patient.patient_id,
             type=kind,
             department=department,
             attending_id=attending.staff_id,
             resident_id=residents[0].staff_id if residents else None,
             admitted_at=stays[0].from_,
-            discharged_at=self.ward.past(leave),
+            discharged_at=self.register.past(leave),
             locations=stays,
             care_team=tuple(dict.fromkeys(member.staff_id for member in team)),
             recorded_at=recorded,
         )
-        self.ward.care.encounters.append(encounter)
+        self.register.care.encounters.append(encounter)
         self._until[patient.patient_id] = leave + timedelta(days=2)
 
 

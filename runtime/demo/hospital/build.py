@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from domain.event import AuditEvent
 from runtime.demo.hospital.admissions import admit_patients
 from runtime.demo.hospital.bedside import emergency_department, late_charting, nurse_wards, physicians_rounds, read_results
-from runtime.demo.hospital.care import Care, Ward
+from runtime.demo.hospital.care import Care, Register
 from runtime.demo.hospital.clinics import fill_clinics, refer
 from runtime.demo.hospital.desks import care_team, consult, perform_orders, see_appointments, work_off
 from runtime.demo.hospital.diary import Diary, Entry
@@ -43,11 +43,11 @@ def make_hospital(plan: Plan) -> Hospital:
     """The same plan makes the same hospital. A fortnight takes a second or two."""
     people = _settle(plan)
     paperwork = file_paperwork(plan, people)
-    ward = Ward(plan=plan, people=people, roster=write_roster(plan, people))
+    register = Register(plan=plan, people=people, roster=write_roster(plan, people))
     for write in (admit_patients, fill_clinics, refer, place_orders, open_worklists):
-        write(ward)
+        write(register)
     diary = Diary(plan)
-    scene = set_scene(plan, people, ward.roster, ward.care, diary)
+    scene = set_scene(plan, people, register.roster, register.care, diary)
     for happen in (
         nurse_wards,
         physicians_rounds,
@@ -70,8 +70,8 @@ def make_hospital(plan: Plan) -> Hospital:
     return Hospital(
         plan=plan,
         people=people,
-        roster=ward.roster,
-        care=ward.care,
+        roster=register.roster,
+        care=register.care,
         paperwork=paperwork,
         entries=diary.entries,
         events=events,

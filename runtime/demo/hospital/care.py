@@ -47,8 +47,8 @@ class Care:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ward:
-    """What those who write care records look at: the plan, everybody, the roster, and the records so far."""
+class Register:
+    """The register of care while it is written: the plan, everybody, the roster, and the records so far."""
 
     plan: Plan
     people: People

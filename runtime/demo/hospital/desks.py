@@ -147,7 +147,10 @@ def care_team(scene: Scene) -> None:
                 continue
             end = encounter.discharged_at or scene.plan.until
             for shift in scene.roster.of(member):
-                begin, finish = max(shift.start + hours(0.3), encounter.admitted_at), min(shift.end - hours(0.5), end)
+                begin, finish = (
+                    max(shift.start + hours(0.3), encounter.admitted_at, encounter.recorded_at),
+                    min(shift.end - hours(0.5), end),
+                )
                 if begin < finish and chance.random() < 0.6:
                     place, because = station(staff, staff.unit, chance), f"encounter {encounter.encounter_id}"
                     actions = ["view_chart", *some(chance, (("edit_note", 0.6),))]

@@ -29,11 +29,16 @@ class Household:
 
 @dataclass(slots=True, kw_only=True)
 class People:
-    """Everybody. `home` gives the household of a patient or staff id; `kin` pairs staff with a relative elsewhere in town."""
+    """Everybody.
+
+    `home` gives the household of a patient or staff id, `last_day` the last working day of those who left; `kin` pairs staff with a
+    relative elsewhere in town.
+    """
 
     patients: dict[str, Patient] = field(default_factory=dict)
     staff: dict[str, Staff] = field(default_factory=dict)
     home: dict[str, Household] = field(default_factory=dict)
+    last_day: dict[str, date] = field(default_factory=dict)
     kin: list[tuple[str, str]] = field(default_factory=list)
 
     def related(self, staff: Staff, patient: Patient) -> bool:

@@ -10,7 +10,7 @@ from runtime.demo.hospital.people import People
 from runtime.demo.hospital.records import Patient
 from runtime.demo.hospital.scene import Scene, some
 
-VISITS_A_DAY = 34
+VISITS_A_DAY = 26
 FAILING_SHARE = 0.06
 _WANTS = (
     ("view_message", 0.3),

@@ -45,7 +45,7 @@ class Staff:
     email: str
     emergency_contact: Contact | None
     hire_date: date
-    termination_date: date | None
+    termination_date: date | datetime | None
     notice_date: date | None
     patient_id: str | None
     schedule: str

@@ -96,7 +96,7 @@ class _Clerk:
         self._orient(day)
 
     def _free(self, staff: Staff, day: date) -> bool:
-        gone = staff.termination_date is not None and day > staff.termination_date
+        gone = day > self.people.last_day.get(staff.staff_id, day)
         rested = self._last_night.get(staff.staff_id) != day - timedelta(days=1)
         return not gone and rested and (staff.staff_id, day) not in self._away and (staff.staff_id, day) not in self._busy
 
@@ -118,7 +118,7 @@ class _Clerk:
 
     def _rotate(self, unit: org.Unit, role: str, day: date) -> None:
         by_day, by_night = ROTA[unit.kind, role]
-        leaver = [s for s in self._by_post[unit.unit, role] if s.termination_date == day and self._free(s, day)]
+        leaver = [s for s in self._by_post[unit.unit, role] if self.people.last_day.get(s.staff_id) == day and self._free(s, day)]
         for staff in leaver if unit.unit == "ED" else ():
             self._add(staff, unit.unit, "night", day, 19, 12)  # the last night runs on into the morning after
         crew = [s for s in self._by_post[unit.unit, role] if self._free(s, day)]

@@ -19,7 +19,10 @@ LEAVERS: tuple[tuple[str, str, int], ...] = (
     ("REHAB", "therapist", 4),
     ("ED", "nurse", 6),
 )
-"""(unit, role, day of termination as an index into the plan). The last one works out the night shift of that day."""
+"""(unit, role, last working day as an index into the plan). In the emergency department it ends with a night shift."""
+
+END_OF_NIGHT = 31
+"""Seven in the morning, in hours after the midnight before the night."""
 
 RARE_FAMILIES: tuple[tuple[tuple[str, ...], int], ...] = ((("3N", "4N", "4S", "5N"), 3), (("LAB", "PHARM", "RAD"), 3))
 """(units, how many): staff with one relative of the same rare surname at another address. The first group will treat theirs."""
@@ -51,8 +54,10 @@ def _engage(town: Town, residents: list[Patient], *, unit: str, role: str, sched
     home = town.people.home[resident.patient_id] if resident else town.household()
     last = own.last_name if own else (home.surname if resident is None or chance.random() < 0.7 else names.surname())
     hired = plan.day(-chance.randint(90, 6000))
-    termination = None if leaves_on is None else plan.day(leaves_on)
     staff_id = f"S{number:04d}"
+    last_day = None if leaves_on is None else plan.day(leaves_on)
+    if last_day is not None:
+        town.people.last_day[staff_id] = last_day
     town.people.home[staff_id] = home
     home.members.append(staff_id)
     return Staff(
@@ -71,11 +76,11 @@ def _engage(town: Town, residents: list[Patient], *, unit: str, role: str, sched
         email=f"{first}.{last}{number}@{org.MAIL_DOMAIN}".lower(),
         emergency_contact=_next_of_kin(town, home),
         hire_date=hired,
-        termination_date=termination,
-        notice_date=None if termination is None else termination - timedelta(days=14),
+        termination_date=plan.at(last_day, END_OF_NIGHT) if last_day and unit == "ED" else last_day,
+        notice_date=None if last_day is None else last_day - timedelta(days=14),
         patient_id=own.patient_id if own else None,
         schedule=schedule,
-        last_login=_last_login(town, termination),
+        last_login=_last_login(town, last_day),
         previous_positions=_history(town, hired, role) if chance.random() < 0.1 else (),
     )
 
@@ -88,8 +93,8 @@ def _next_of_kin(town: Town, home: Household) -> Contact:
     return Contact(name=f"{town.names.given('male')} {home.surname}", phone=town.names.phone(), relationship="relative")
 
 
-def _last_login(town: Town, termination: date | None) -> datetime:
-    last = town.plan.day(-1) if termination is None else min(town.plan.day(-1), termination)
+def _last_login(town: Town, last_day: date | None) -> datetime:
+    last = town.plan.day(-1) if last_day is None else min(town.plan.day(-1), last_day)
     return town.plan.at(last - timedelta(days=town.chance.choice((0, 0, 1, 1, 2, 4))), 7 + town.chance.random() * 10)
 
 

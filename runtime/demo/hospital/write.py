@@ -43,6 +43,7 @@ def write_reference(hospital: Hospital, directory: Path) -> Mapping[str, int]:
 
 def write_labels(hospital: Hospital, directory: Path) -> Path:
     """Write `labels.jsonl` beside the reference data, never among what is loaded."""
+    directory.mkdir(parents=True, exist_ok=True)
     path = directory / LABELS
     _write_lines(path, (incident.record() for incident in hospital.incidents))
     return path

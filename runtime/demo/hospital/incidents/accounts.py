@@ -57,10 +57,9 @@ def _former_staff(cast: Cast) -> None:
     """Days after the last working day, through the VPN, a login and some charts."""
     scene, chance = cast.scene, cast.chance
     first_possible = scene.plan.incident_dates[-1] - timedelta(days=DAYS_AFTER_LEAVING)
-    gone = [s for s in scene.people.staff.values() if s.termination_date is not None and s.termination_date <= first_possible]
+    gone = [scene.people.staff[staff_id] for staff_id, last in scene.people.last_day.items() if last <= first_possible]
     for staff in sorted(gone, key=lambda person: person.role)[:FORMER_STAFF]:
-        assert staff.termination_date is not None
-        earliest = staff.termination_date + timedelta(days=DAYS_AFTER_LEAVING)
+        earliest = scene.people.last_day[staff.staff_id] + timedelta(days=DAYS_AFTER_LEAVING)
         day = chance.choice([day for day in scene.plan.incident_dates if day >= earliest])
         when, place = scene.plan.at(day, 17 + chance.random() * 5), remote(staff, chance)
         key = scene.diary.incident(IncidentKind.TERMINATED_ACTIVE, actor=staff.account_id, patient_id=None)
