@@ -18,8 +18,8 @@ def test_the_wheel_and_the_import_contracts_know_the_same_packages() -> None:
 def test_no_other_distribution_claims_our_names() -> None:
     owners = packages_distributions()
 
-    assert {package: set(owners.get(package, [])) - {"phitrail"} for package in PACKAGES} == {package: set() for package in PACKAGES}
-        package: ["phitrail"] for package in PACKAGES
+    assert {package: set(owners.get(package, [])) - {"phitrail"} for package in PACKAGES} == {
+        package: set() for package in PACKAGES
     }
 
 

@@ -1,0 +1,144 @@
+"""The ranking as kept: scores, the feature vectors behind them, and the models that gave them.
+
+A day ranked again replaces its rows. Questions name their days.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+
+import polars as pl
+
+from domain.clock import microseconds
+from domain.finding import Score
+from domain.json import Json, canonical
+from store.engine import Engine
+
+_BETWEEN = """
+SELECT day, actor_id, object_id, score, model, reasons FROM scores FINAL
+WHERE day BETWEEN {day_from:Date} AND {day_to:Date} ORDER BY day, score DESC, actor_id, object_id
+"""
+
+# A stable sample: the same rows whenever it is asked, because the order is a hash of the key.
+_SAMPLE = """
+SELECT day, actor_id, object_id, vector FROM score_features FINAL
+WHERE day BETWEEN {day_from:Date} AND {day_to:Date} AND features = {features:String}
+ORDER BY cityHash64(toString(day), actor_id, object_id), day, actor_id, object_id LIMIT {most:UInt64}
+"""
+
+_OF_KEYS = """
+SELECT day, actor_id, object_id, vector FROM score_features FINAL
+WHERE features = {features:String} AND day BETWEEN {day_from:Date} AND {day_to:Date} AND actor_id IN {actors:Array(String)}
+"""
+
+_MAIL = """
+SELECT actor_id, patient_id, to_domain, phi, encryption, auto_forwarded, tls_verdict, tls_weak, opted_in FROM delivery_facts FINAL
+WHERE action = 'deliver' AND outcome IN ('', 'success', 'delivered') AND direction NOT IN ('inbound', 'internal')
+  AND time >= fromUnixTimestamp64Micro({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({end:Int64}, 'UTC')
+ORDER BY time, writer, seq
+"""
+
+_MODELS = "SELECT model, day, window_from, window_to, rows, verdicts, body FROM score_models FINAL ORDER BY day, model"
+
+
+class Scores:
+    """Thread-safe, as its engine is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, scores: Sequence[Score], computed_at: datetime) -> None:
+        """Write scores; one of the same actor, object and day replaces the former."""
+        if scores:
+            frame = pl.DataFrame(
+                {
+                    "day": [score.day for score in scores],
+                    "actor_id": [score.actor_id for score in scores],
+                    "object_id": [score.object_id for score in scores],
+                    "score": [score.score for score in scores],
+                    "model": [score.model for score in scores],
+                    "reasons": [list(score.reasons) for score in scores],
+                    "computed_at": [computed_at] * len(scores),
+                },
+                schema_overrides={"reasons": pl.List(pl.String), "computed_at": pl.Datetime("us", "UTC")},
+            )
+            self._engine.insert("scores", frame)
+
+    def between(self, day_from: date, day_to: date) -> Iterator[Score]:
+        """All scores of local days, both included: by day, highest first."""
+        for row in self._engine.frame(_BETWEEN, day_from=day_from, day_to=day_to).iter_rows(named=True):
+            yield Score(
+                actor_id=row["actor_id"],
+                object_id=row["object_id"],
+                day=row["day"],
+                score=row["score"],
+                model=row["model"],
+                reasons=tuple(row["reasons"]),
+            )
+
+    def export(self, day_from: date, day_to: date) -> Iterator[dict[str, str | float]]:
+        """The lines of `phitrail scores export`: actor, patient_id (for mail without a patient the domain), day, score."""
+        for score in self.between(day_from, day_to):
+            yield {"actor": score.actor_id, "patient_id": score.object_id, "day": score.day.isoformat(), "score": score.score}
+
+    def add_vectors(self, vectors: pl.DataFrame, *, features: str, names: Sequence[str], computed_at: datetime) -> None:
+        """Keep feature vectors: day, actor_id, object_id and one column for each name, in their order."""
+        if vectors.height:
+            kept = vectors.select(
+                "day",
+                "actor_id",
+                "object_id",
+                features=pl.lit(features),
+                vector=pl.concat_list(pl.col(name).cast(pl.Float32) for name in names),
+                computed_at=pl.lit(computed_at, pl.Datetime("us", "UTC")),
+            )
+            self._engine.insert("score_features", kept)
+
+    def sample_vectors(self, day_from: date, day_to: date, *, features: str, names: Sequence[str], most: int) -> pl.DataFrame:
+        """At most so many vectors of the days, as they were added; the same ones whenever it is asked."""
+        frame = self._engine.frame(_SAMPLE, day_from=day_from, day_to=day_to, features=features, most=most)
+        return _columns(frame, names)
+
+    def vectors_of(
+        self, actors: Sequence[str], day_from: date, day_to: date, *, features: str, names: Sequence[str]
+    ) -> pl.DataFrame:
+        """The vectors of some actors on the days."""
+        frame = self._engine.frame(_OF_KEYS, actors=list(actors), day_from=day_from, day_to=day_to, features=features)
+        return _columns(frame, names)
+
+    def deliveries(self, start: datetime, end: datetime) -> pl.DataFrame:
+        """Outbound mail delivered in [start, end), as far as it was judged: what mail scores are computed from."""
+        return self._engine.frame(_MAIL, start=microseconds(start), end=microseconds(end))
+
+    def add_model(
+        self, model: str, day: date, body: Mapping[str, Json], *, window: tuple[date, date], computed_at: datetime
+    ) -> None:
+        """Record the model that ranked a day."""
+        frame = pl.DataFrame(
+            {
+                "model": [model],
+                "day": [day],
+                "window_from": [window[0]],
+                "window_to": [window[1]],
+                "rows": [body["rows"]],
+                "verdicts": [body["verdicts"]],
+                "body": [canonical(body).decode()],
+                "computed_at": [computed_at],
+            },
+            schema_overrides={"rows": pl.UInt64, "verdicts": pl.UInt64, "computed_at": pl.Datetime("us", "UTC")},
+        )
+        self._engine.insert("score_models", frame)
+
+    def models(self) -> pl.DataFrame:
+        """Every recorded model: model, day, window_from, window_to, rows, verdicts, body (canonical JSON)."""
+        return self._engine.frame(_MODELS)
+
+
+def _columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """One column for each name from the vectors; a vector of another length is of another list and left out."""
+    fitting = frame.filter(pl.col("vector").list.len() == len(names))
+    return fitting.select(
+        "day",
+        "actor_id",
+        "object_id",
+        *(pl.col("vector").list.get(number).cast(pl.Float64).alias(name) for number, name in enumerate(names)),
+    )
