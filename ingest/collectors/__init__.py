@@ -1,0 +1,1 @@
+"""One way in per file: sockets that receive records and hand them to the intake."""
