@@ -122,7 +122,8 @@ def _listeners(product: Product) -> tuple[list[Listener], Path | None]:
     if syslog.tls_port is not None:
         certificate, key = syslog.certificate, syslog.key
         if certificate is None or key is None:
-            files = ensure_certificates(product.settings.state_dir / "tls", [syslog.host, "localhost"], product.clock())
+            names = syslog.names or tuple(dict.fromkeys((syslog.host, "localhost", socket.gethostname())))
+            files = ensure_certificates(product.settings.state_dir / "tls", names, product.clock())
             certificate, key, authority = files.certificate, files.key, files.authority
         context = server_context(certificate, key, client_authority=syslog.client_ca)
         listeners.append(_listener(product, Transport.TLS, syslog.tls_port, tls=context))

@@ -51,6 +51,9 @@ class Syslog(Group):
     tls_port: Port | None = Field(6514, description="RFC 5425 over TLS; none switches it off")
     tcp_port: Port | None = Field(None, description="RFC 6587 over TCP, for networks that are protected otherwise")
     udp_port: Port | None = Field(None, description="RFC 5426 over UDP; losses are counted, not prevented")
+    names: tuple[str, ...] = Field(
+        (), description="names in the self-signed certificate, JSON array; unset: host and this machine's"
+    )
     certificate: Path | None = Field(None, description="PEM certificate chain; unset: a self-signed one is made at first start")
     key: Path | None = Field(None, description="PEM private key of the certificate")
     client_ca: Path | None = Field(None, description="PEM CA of client certificates; set: senders must show one")

@@ -16,7 +16,7 @@ from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from domain.errors import Backpressure, StoreHeld
+from domain.errors import Backpressure, IntegrityError, StoreHeld
 from store.migrate import migrate
 
 DATABASE = "phitrail"
@@ -151,8 +151,13 @@ class Engine:
 
 
 def _translated(error: ClickHouseError) -> Exception:
-    """Network trouble becomes Backpressure; anything else is a defect or a broken store and stays what it is."""
+    """Network trouble becomes Backpressure, files that cannot be opened IntegrityError; anything else stays what it is."""
     text = str(error)
+    if "Unable to open the chdb engine" in text:
+        return IntegrityError(
+            "the files of the embedded store cannot be opened: they are damaged, or were copied without their symbolic links "
+            "(cp -a keeps them). Put a good copy back"
+        )
     if any(sign in text for sign in ("Connection refused", "Max retries", "timed out", "Timeout exceeded", "NETWORK_ERROR")):
         return Backpressure("the store is not reachable; nothing was accepted", retry_after=5)
     return error

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     data_dir: DataDir = None,
-    days: Annotated[int, typer.Option(min=7, max=90, help="Days of history.")] = 14,
+    days: Annotated[int, typer.Option(min=10, max=60, help="Days of history.")] = 14,
     seed: Annotated[int, typer.Option(help="The same seed makes the same hospital.")] = 1,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the dashboard; 0: any free one.")] = 0,
     once: Annotated[bool, typer.Option("--once", help="Stop after the summary.")] = False,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -74,7 +75,7 @@ def show(summary: DemoSummary, console: Console) -> None:
 
 
 def _collectors(summary: DemoSummary) -> Table:
-    table = Table(title="Records through the collectors", title_justify="left")
+    table = Table(title="Records through the collectors", title_justify="left", box=box.SIMPLE)
     table.add_column("collector")
     table.add_column("sent", justify="right")
     for collector in Collector:
@@ -90,11 +91,17 @@ def _collectors(summary: DemoSummary) -> Table:
 
 
 def _scores(card: ScoreCard) -> Table:
-    table = Table(title="Alerts against the incidents that were put in", title_justify="left", show_footer=True)
+    table = Table(
+        title="Alerts against the incidents that were put in",
+        title_justify="left",
+        show_footer=True,
+        box=box.SIMPLE,
+        pad_edge=False,
+    )
     rows = card.kinds
     totals = [sum(values) for values in zip(*((r.incidents, r.found, r.alerts, r.right) for r in rows), strict=True)]
     table.add_column("kind", footer="all", no_wrap=True)
-    for name, total in zip(("incidents", "found", "alerts", "right"), totals, strict=True):
+    for name, total in zip(("put in", "found", "alerts", "right"), totals, strict=True):
         table.add_column(name, justify="right", footer=str(total))
     table.add_column("recall", justify="right", footer=_percent(card.recall))
     table.add_column("precision", justify="right", footer=_percent(card.precision))
