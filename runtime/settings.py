@@ -41,7 +41,7 @@ class Ledger(Group):
 
 class Http(Group):
     host: str = Field("127.0.0.1", description="address of API and dashboard")
-    port: Port = Field(8443, description="port of API and dashboard")
+    port: Port = Field(8080, description="port of API and dashboard")
     base_url: str | None = Field(None, description="how people reach the dashboard, for links in notifications")
     proxied_tls: bool = Field(False, description="a proxy in front ends TLS: cookies are marked Secure")
 

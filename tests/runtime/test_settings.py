@@ -13,7 +13,7 @@ def test_defaults_need_no_environment(tmp_path: Path) -> None:
 
     assert settings.data_dir == tmp_path
     assert settings.state_dir == tmp_path / "state"
-    assert settings.base_url == "http://127.0.0.1:8443"
+    assert settings.base_url == "http://127.0.0.1:8080"
 
 
 def test_groups_are_separated_by_two_underscores() -> None:
