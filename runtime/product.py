@@ -116,7 +116,8 @@ class Product:
             self.follower.run()
 
     def recall(self) -> None:
-        """After a start: bring steps of alerts and deliveries into the ledger that a stop kept out of it."""
+        """After a start: finish a disposal, and bring steps of alerts into the ledger, that a stop cut short."""
+        self.disposal.resume()
         since = self.clock() - timedelta(days=1)
         self.alerts.rerecord(since)
         self.outbox.rerecord(since)

@@ -6,7 +6,7 @@ still wait in quarantine, and recording that was stopped (action audit_stopped u
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from store.engine import Engine
@@ -67,6 +67,6 @@ def examine(engine: Engine) -> Completeness:
     sources = []
     for system, events, last in engine.rows(_SOURCES):
         assert isinstance(last, datetime)
-        sources.append(SourceExtent(source_system=str(system), events=int(str(events)), last=last))
+        sources.append(SourceExtent(source_system=str(system), events=int(str(events)), last=last.replace(tzinfo=UTC)))
     verdict = Verdict.GAPS if findings else Verdict.NO_GAP_SEEN if sources else Verdict.UNKNOWN
     return Completeness(verdict=verdict, findings=findings, sources=sources)

@@ -7,7 +7,7 @@ It shares no code with the writer (an import contract keeps it so); the specific
     (3) the register of logs: each log follows the one before it
     (4) each log's rows: sequence, leaf = SHA256(0x00 || previous || body), columns equal to the body, receipt in order
     (5) each log's root at every size that the spine's newest commitment to it states
-    (6) a log whose rows are gone has a tombstone in the spine; one with a tombstone has no rows
+    (6) a log whose rows are gone has a tombstone in the spine; one that the spine says was disposed of has no rows
     (7) what the anchor says was acknowledged is there
 
 Integrity is one verdict; completeness (did every source deliver?) is another and lives in `store/completeness.py`.
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from store.engine import Engine
 from store.fsck_sql import (
     COMMITMENTS,
+    DISPOSED,
     LOG_EXTENT,
     LOG_LEAVES,
     LOG_PROBLEMS,
@@ -86,6 +87,7 @@ def check(engine: Engine, trusted: Trusted, *, since: int = 0) -> Verification:
     signed = _check_notes(engine, trusted, spine, problems)
     entries, disposed = 0, 0
     tombstones = {(str(row[0]), int(str(row[1]))): str(row[2]) for row in engine.rows(TOMBSTONES)}
+    gone = {int(str(epoch)) for (epoch,) in engine.rows(DISPOSED)}
     last_leaf: dict[str, bytes] = {}
     for writer, epoch, origin, first, previous, secret in engine.frame(LOGS).iter_rows():
         # (3)
@@ -97,7 +99,7 @@ def check(engine: Engine, trusted: Trusted, *, since: int = 0) -> Verification:
         if count == 0 and tombstone is not None:
             last_leaf[writer], disposed = bytes.fromhex(json.loads(tombstone)["last_leaf"]), disposed + 1
             continue
-        if tombstone is not None:
+        if tombstone is not None and epoch in gone:
             problems.append(Problem(log=origin, seq=first, what="the log was disposed of, but rows of it are back"))
         rows = _Log(writer=writer, epoch=epoch, origin=origin, first=first, previous=previous, secret=secret)
         problems += _check_rows(engine, rows, since)

@@ -126,3 +126,5 @@ UNREGISTERED = """
 SELECT writer, epoch, min(seq) FROM events
 WHERE (writer, epoch) NOT IN (SELECT writer, epoch FROM logs) GROUP BY writer, epoch ORDER BY writer, epoch
 """
+
+DISPOSED = "SELECT JSONExtractUInt(body, 'fields', 'epoch') FROM spine WHERE kind = 'disposed'"

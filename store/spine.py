@@ -11,7 +11,7 @@ An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -96,7 +96,7 @@ class Spine:
         _, note, time = rows[0]
         assert isinstance(note, str)
         assert isinstance(time, datetime)
-        return note, time
+        return note, time.replace(tzinfo=UTC)
 
     def _anchored_size(self) -> int:
         anchored = self._anchor.spine_note()
