@@ -1,0 +1,197 @@
+"""Records in a stream of JSON: one object, an array of them, JSON Lines, or any of these one after the other.
+
+The bounds are found by counting brackets outside strings, never by parsing: a record with a mistake inside it still ends where
+it ends. Where brackets do not balance, the start of the next line that opens an object where JSON allows none is the next record.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+
+import orjson
+
+from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
+
+_OPENS_ARRAY = ord("[")
+_OPENS_OBJECT = ord("{")
+_DEEPEST = 1024
+_LOOK_BACK = 256
+_MARK = re.compile(rb'["{}\[\]]')
+_STRING_MARK = re.compile(rb'["\\\n]')
+_SCALAR_END = re.compile(rb"[,\]\n]")
+
+
+def json_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
+    """Every value at the top of the stream or directly inside an array at the top, as its exact bytes."""
+    feed.skip_mark()
+    while (first := feed.peek()) is not None:
+        if first == _OPENS_ARRAY:
+            feed.take(1)
+            yield from _elements(feed, limit)
+        elif first == _OPENS_OBJECT:
+            yield from _top_object(feed, limit)
+        else:
+            line = feed.line(limit)
+            assert line is not None  # there is at least the byte that was looked at
+            yield line if isinstance(line, Oversize) else line.rstrip(BLANK)
+
+
+def _top_object(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
+    searched = 0
+    while (end := feed.held.find(b"\n", searched)) < 0 and len(feed.held) <= limit:
+        searched = len(feed.held)
+        if not feed.more():
+            end = searched
+            break
+    if 0 <= end <= limit:
+        line = bytes(feed.held[:end]).rstrip(BLANK)
+        if _is_object(line):  # the common case: one object, one line
+            feed.take(end)
+            yield line
+            return
+    yield from _value(feed, limit)
+
+
+def _elements(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
+    while (first := feed.peek()) is not None:
+        if first == ord("]"):
+            feed.take(1)
+            return
+        if first == ord(","):
+            feed.take(1)
+        elif first in (_OPENS_OBJECT, _OPENS_ARRAY):
+            yield from _value(feed, limit)
+        else:
+            yield _scalar(feed, limit)
+
+
+def _scalar(feed: Feed, limit: int) -> bytes | Oversize:
+    """Anything in an array that is no container: it will be refused, but it must not take its neighbours with it."""
+    searched = 0
+    head = b""
+    while (found := _SCALAR_END.search(feed.held, searched)) is None:
+        if len(feed.held) > limit:
+            head = head or bytes(feed.held[:KEPT])
+            feed.held.clear()
+        searched = len(feed.held)
+        if not feed.more():
+            break
+    scalar = feed.take(found.start() if found else len(feed.held))
+    return Oversize(head=head, limit=limit) if head else scalar.rstrip(BLANK)
+
+
+class _End(Enum):
+    OPEN = auto()
+    DONE = auto()
+    BROKEN = auto()
+    TOO_DEEP = auto()
+
+
+class _Bounds:
+    """Follows one value through the pieces of the stream until its brackets balance."""
+
+    __slots__ = ("_in_string", "_opened", "before")
+
+    def __init__(self) -> None:
+        self._opened = bytearray()
+        self._in_string = False
+        self.before = b""  # what stood before the piece at hand, where the value is no longer held whole
+
+    def follow(self, held: bytearray, at: int) -> tuple[_End, int]:
+        """Go on from offset `at`; the verdict and the offset up to which it holds."""
+        while True:
+            if self._in_string:
+                found = _STRING_MARK.search(held, at)
+                if found is None:
+                    return _End.OPEN, len(held)
+                mark = held[found.start()]
+                if mark == ord("\\"):
+                    if found.end() == len(held):  # the escaped byte is not here yet
+                        return _End.OPEN, found.start()
+                    at = found.end() + 1
+                elif mark == ord("\n"):  # JSON strings hold no raw line end: this record is broken, the next line is not
+                    return _End.BROKEN, found.start()
+                else:
+                    self._in_string = False
+                    at = found.end()
+                continue
+            found = _MARK.search(held, at)
+            if found is None:
+                return _End.OPEN, len(held)
+            mark, at = held[found.start()], found.end()
+            if mark == ord('"'):
+                self._in_string = True
+            elif mark in (_OPENS_OBJECT, _OPENS_ARRAY):
+                if mark == _OPENS_OBJECT and self._out_of_place(held, found.start()):
+                    return _End.BROKEN, found.start()
+                self._opened.append(mark)
+                if len(self._opened) > _DEEPEST:
+                    return _End.TOO_DEEP, at
+            else:
+                self._opened.pop()
+                if not self._opened:
+                    return _End.DONE, at
+
+    def _out_of_place(self, held: bytearray, at: int) -> bool:
+        """True where a line begins with an object that the value it would be inside of cannot hold there."""
+        if not self._opened or (at and held[at - 1] not in BLANK):
+            return False
+        text = self.before + bytes(held[max(0, at - _LOOK_BACK) : at])
+        rest = text.rstrip(BLANK)
+        if not rest or b"\n" not in text[len(rest) :]:
+            return False
+        return not rest.endswith((b":",) if self._opened[-1] == _OPENS_OBJECT else (b",", b"["))
+
+
+def _value(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
+    bounds = _Bounds()
+    at, head = 0, b""
+    while True:
+        end, at = bounds.follow(feed.held, at)
+        if end is not _End.OPEN:
+            break
+        if len(feed.held) > limit:
+            head = head or bytes(feed.held[:KEPT])
+            bounds.before = bytes(feed.held[max(0, at - _LOOK_BACK) : at])
+            del feed.held[:at]
+            at = 0
+        if not feed.more():
+            at = len(feed.held)
+            break
+    text = feed.take(at)
+    if end is _End.TOO_DEEP:  # nobody reads it: the rest of its line is part of it, and the next line is not
+        rest = feed.line(limit) or b""
+        if isinstance(rest, Oversize):
+            head = head or (text + rest.head)[:KEPT]
+        else:
+            text += rest
+    if head or len(text) > limit:
+        yield Oversize(head=head or text[:KEPT], limit=limit)
+    elif end is _End.BROKEN:
+        yield from _salvage(text)
+    else:
+        yield text.rstrip(BLANK)
+
+
+def _salvage(text: bytes) -> Iterator[bytes]:
+    """Whole objects that a broken one had swallowed, each its own record, and what is left around them."""
+    left = bytearray()
+    for line in text.splitlines(keepends=True):
+        inner = line.strip(BLANK + b",")
+        if not left or not _is_object(inner):
+            left += line
+            continue
+        yield bytes(left).rstrip(BLANK)
+        left.clear()
+        yield inner
+    if left.strip(BLANK):
+        yield bytes(left).rstrip(BLANK)
+
+
+def _is_object(text: bytes) -> bool:
+    if not text.endswith(b"}"):
+        return False
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
