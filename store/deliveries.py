@@ -1,0 +1,90 @@
+"""The facts of deliveries: mail entries as the ledger has them, and what analytics made of each (table `delivery_facts`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+import polars as pl
+
+from domain.json import Json
+from store.cursors import Span
+from store.engine import Engine
+
+_MAIL = """
+SELECT writer, seq, event_id, time, received, source_system, action, outcome, actor_id, patient_id, details FROM events
+WHERE writer = {writer:String} AND seq >= {first:UInt64} AND seq <= {last:UInt64} AND source = 'mail' ORDER BY seq
+"""
+
+_SCHEMA: Mapping[str, pl.DataType] = {
+    **dict.fromkeys(("writer", "event_id", "source_system", "action", "outcome", "actor_id", "patient_id"), pl.String()),
+    **dict.fromkeys(("to_domain", "direction", "category", "encryption"), pl.String()),
+    **dict.fromkeys(("tls_verdict", "tls_version", "tls_cipher", "evidence", "policy_version"), pl.String()),
+    **dict.fromkeys(("phi", "auto_forwarded", "tls_weak", "opted_in"), pl.UInt8()),
+    **dict.fromkeys(("time", "received"), pl.Datetime("us", "UTC")),
+    "seq": pl.UInt64(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailEntry:
+    """A mail event of the ledger. `details` is empty where the private part was redacted; '' is no outcome or patient."""
+
+    writer: str
+    seq: int
+    event_id: str
+    time: datetime
+    received: datetime
+    source_system: str
+    action: str
+    outcome: str
+    actor_id: str
+    patient_id: str
+    details: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFact:
+    """What is known of one mail event. `phi` None is not known; `opted_in` says whether the patient had agreed to plain e-mail."""
+
+    entry: MailEntry
+    to_domain: str
+    direction: str
+    category: str
+    phi: bool | None
+    encryption: str
+    auto_forwarded: bool
+    tls_verdict: str
+    tls_version: str
+    tls_cipher: str
+    tls_weak: bool
+    evidence: str
+    opted_in: bool
+    policy_version: str
+
+
+class DeliveryFacts:
+    """Reads mail entries and keeps their facts. Thread-safe, as its engine is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def entries(self, span: Span) -> list[MailEntry]:
+        """The mail events among the entries of a span, in log order."""
+        frame = self._engine.frame(_MAIL, writer=span.writer, first=span.first, last=span.last)
+        return [MailEntry(**{**row, "details": _details(row["details"])}) for row in frame.iter_rows(named=True)]
+
+    def add(self, facts: Sequence[DeliveryFact]) -> None:
+        """Keep facts; those of an entry that has some already replace them."""
+        if facts:
+            columns = {name: pl.Series([_value(fact, name) for fact in facts], dtype=kind) for name, kind in _SCHEMA.items()}
+            self._engine.insert("delivery_facts", pl.DataFrame(columns))
+
+
+def _value(fact: DeliveryFact, name: str) -> object:
+    return getattr(fact, name) if name in DeliveryFact.__slots__ else getattr(fact.entry, name)
+
+
+def _details(text: str) -> Mapping[str, Json]:
+    decoded = orjson.loads(text) if text else {}
+    return decoded if isinstance(decoded, dict) else {}

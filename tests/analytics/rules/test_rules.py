@@ -1,0 +1,60 @@
+"""Every rule file is complete, and every rule does on the real engine what its own tests say."""
+
+from datetime import timedelta
+
+import pytest
+
+from analytics.sigma.evaluate import Evaluator
+from analytics.sigma.loader import load_rules
+from analytics.sigma.rule import Expect, Rule, RuleTest
+from domain.controls import catalogue
+from store.engine import Engine
+from store.rule_plans import leaves
+from store.rules import Rules
+from tests.analytics.rules.facts import NOON, ZONE, clear_facts, insert_facts
+
+RULES = load_rules()
+CASES = [pytest.param(rule, case, id=f"{rule.kind}-{rule.rule_id[-2:]}-{case.name}") for rule in RULES for case in rule.tests]
+KINDS = [
+    *("audit_stopped", "break_glass", "bulk_export", "household_access", "login_burst", "plaintext_phi"),
+    *("self_access", "terminated_active", "unverified_certificate", "vip_access", "weak_tls"),
+]
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES)
+def test_rule_does_what_its_tests_say(shared_engine: Engine, rule: Rule, case: RuleTest) -> None:
+    source = next(leaves(rule.plan)).source
+    clear_facts(shared_engine, source)
+    insert_facts(shared_engine, source, case.events)
+
+    found = Evaluator(Rules(shared_engine), ZONE).findings(rule, NOON - timedelta(days=60), NOON + timedelta(days=60))
+
+    assert bool(found) is (case.expect is Expect.MATCH)
+    if found:
+        whole = max(found, key=lambda finding: (finding.time, len(finding.evidence)))
+        assert case.severity in (None, whole.severity)
+        assert case.events_cited in (None, len(whole.evidence))
+        assert "{" not in "".join((*whole.explanation, *whole.exculpatory))
+
+
+def test_the_kinds_are_the_ones_that_alerts_and_labels_name() -> None:
+    assert list(RULES.kinds) == KINDS
+
+
+@pytest.mark.parametrize("rule", list(RULES), ids=lambda rule: f"{rule.file}:{rule.rule_id[-2:]}")
+def test_rule_page_is_complete(rule: Rule) -> None:
+    expected = {case.expect for case in rule.tests}
+
+    assert expected == {Expect.MATCH, Expect.NONE}, "a rule shows both what it finds and what it passes over"
+    assert set(rule.controls) <= set(catalogue())
+    assert len(rule.runbook.splitlines()) >= 3
+    assert all(line.lstrip()[:2].strip(".").isdigit() for line in rule.runbook.splitlines())
+    assert all(text.endswith(".") for text in (*rule.falsepositives, rule.description, *(s.template for s in rule.explanation)))
+    assert len({case.name for case in rule.tests}) == len(rule.tests)
+    assert rule.habit is None or (rule.habit.score < rule.score and rule.habit.level.rank < rule.severity.rank)
+
+
+def test_titles_are_unique() -> None:
+    titles = [rule.title for rule in RULES]
+
+    assert len(set(titles)) == len(titles)
