@@ -1,0 +1,1 @@
+"""The HTTP surface: collectors that push, people who look, machines that ask."""
