@@ -32,6 +32,7 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="silence", seconds=60, run=product.listen),
         Job(name="deliver", seconds=5, run=product.dispatcher.run_once),
         Job(name="verify", seconds=300, run=product.watch.run),
+        Job(name="prune", seconds=3_600, run=product.prune),
     ]
 
 

@@ -46,10 +46,12 @@ from store.context import ContextStore
 from store.cursors import Cursors
 from store.exports import ExportQuestions
 from store.findings import Findings
+from store.login_attempts import LoginAttempts
 from store.outbox import Outbox
 from store.proofs import Proofs
 from store.reports import ReportQuestions
 from store.retention import RetentionStore
+from store.sessions import Sessions
 from store.sources import Sources
 
 VERSION = version("phitrail")
@@ -115,6 +117,12 @@ class Product:
         if self.findings.add(silence(activity, now, listening_since=self.started)):
             self.follower.run()
 
+    def prune(self) -> None:
+        """Forget sessions that ended and failed log-ins that no longer count."""
+        engine, clock = self.node.base.engine, self.clock
+        Sessions(engine, clock, _new_token).prune()
+        LoginAttempts(engine, clock).prune()
+
     def recall(self) -> None:
         """After a start: finish a disposal, and bring steps of alerts into the ledger, that a stop cut short."""
         self.disposal.resume()
@@ -161,7 +169,7 @@ class Product:
             outbox=self.outbox,
             clock=base.clock,
             ticks=time.monotonic,
-            new_token=lambda: secrets.token_urlsafe(32),
+            new_token=_new_token,
             prove=self.prove,
             verifiers=[base.signer.verifier],
             record_state=self.watch.state,
@@ -230,6 +238,10 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
         channels=channels,
     )
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def _completeness(base: Base) -> tuple[str, Sequence[str]]:

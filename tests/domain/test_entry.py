@@ -67,7 +67,7 @@ def test_the_first_entry_is_these_bytes() -> None:
     salted = hmac.digest(SECRET, b"main\n0", "sha256")[:16] + entry.private
     body = entry.header.replace(b'"private_digest":""', b'"private_digest":"%s"' % hashlib.sha256(salted).hexdigest().encode())
     assert entry.leaf == hashlib.sha256(b"\x00" + START + body).digest()
-    assert START == hashlib.sha256(b"log.example/main/2026-03").digest()
+    assert hashlib.sha256(b"log.example/main/2026-03").digest() == START
 
 
 def test_a_patient_is_named_only_in_the_private_part() -> None:

@@ -54,26 +54,34 @@ def served(phitrail: Command) -> Iterator[Running]:
         "PHITRAIL_SYSLOG__UDP_PORT": "0",
     }
     command = [sys.executable, "-m", "runtime", "serve", "--data-dir", str(phitrail.data_dir)]
-    errors = (phitrail.home / "serve.log").open("w")
-    with (
-        errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment) as process,
-    ):
+    log = phitrail.home / "serve.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment)
+    with process, ending(process):
         assert process.stdout is not None
         ports: dict[str, int] = {}
         address = ""
         while len(ports) < 3:
             line = process.stdout.readline()
-            assert line, (phitrail.home / "serve.log").read_text(encoding="utf-8")
+            assert line, log.read_text(encoding="utf-8")
             if line.startswith("dashboard:"):
                 address = line.split()[1]
             if line.startswith("syslog"):
                 ports[line.split()[1].removesuffix(":")] = int(line.rsplit(":", 1)[1])
         headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
+        with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as client:
             yield Running(process, client, ports, phitrail.data_dir / "state" / "tls" / "ca.pem")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
+
+
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever the test found, the process ends with it."""
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 @pytest.fixture
@@ -103,7 +111,7 @@ def test_hostile_input_gets_a_clear_answer_and_everything_else_is_kept(phitrail:
             answer = node.http.post("/v1/events", content=body, headers={"Content-Type": "application/x-ndjson"})
             assert answer.status_code == 200, (name, answer.text)
             statuses = [line["status"] for line in answer.json()["results"]]
-            assert statuses == ["accepted", "quarantined", "accepted"], name
+            assert (statuses[0], statuses[-1], set(statuses[1:-1])) == ("accepted", "accepted", {"quarantined"}), name
             assert all("P-1" not in str(line.get("reason")) for line in answer.json()["results"])
 
         assert node.http.post("/v1/events", content=b"\x00\x01", headers={"Content-Encoding": "gzip"}).status_code == 400
@@ -132,7 +140,7 @@ def test_hostile_input_gets_a_clear_answer_and_everything_else_is_kept(phitrail:
     stored = events(phitrail)
     assert {f"{name}-{side}" for name in hostile for side in ("before", "after")} <= stored
     listed = phitrail("quarantine", "list").out
-    assert "DOCTYPE" in listed
+    assert "document type" in listed
     assert listed.count("waiting") >= len(hostile)
     log = (phitrail.home / "serve.log").read_text(encoding="utf-8")
     assert "Traceback" not in log
@@ -170,7 +178,7 @@ def test_alive_without_a_key_and_closed_otherwise(phitrail: Command) -> None:
             path: stranger.get(path).status_code
             for path in ("/v1/events", "/v1/alerts", "/metrics", "/openapi.json", "/checkpoint", "/v1/proofs/main/0")
         }
-        front = stranger.get("/")
+        front = stranger.get("/", headers={"Accept": "text/html"})
 
     assert open_routes == {"/livez": 200, "/readyz": 200, "/login": 200}
     assert set(closed.values()) == {401}
