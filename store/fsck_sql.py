@@ -32,7 +32,7 @@ SELECT place AS seq, what FROM
     )
 )
 WHERE what != ''
-ORDER BY place
+ORDER BY place, what DESC
 LIMIT 100
 """
 
@@ -85,7 +85,7 @@ SELECT place AS seq, what FROM
     )
 )
 WHERE what != ''
-ORDER BY place
+ORDER BY place, what DESC
 LIMIT 100
 """
 
