@@ -10,6 +10,7 @@ import orjson
 
 from benchmarks.stream import events
 from domain.clock import system_clock
+from domain.entry import draft
 from domain.note import Signer
 from domain.proof import verify_event_proof
 from ingest.parsers import parser_for
@@ -53,7 +54,14 @@ def main() -> None:
             record = registered_logs(engine)[0]
             frames = []
             for batch in batches:
-                segment = make_segment(batch, record=record, first_seq=0, received=system_clock(), previous=record.previous)
+                segment = make_segment(
+                    batch,
+                    [draft(event) for event in batch],
+                    record=record,
+                    first_seq=0,
+                    received=system_clock(),
+                    previous=record.previous,
+                )
                 frames.append(segment.frame())
             engine.execute("CREATE TABLE bare AS events ENGINE = MergeTree PARTITION BY epoch ORDER BY (writer, seq)")
             bare = timed(lambda: [engine.insert("bare", frame) for frame in frames])

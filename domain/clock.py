@@ -17,7 +17,9 @@ def system_clock() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """The instant in UTC with six decimals and `Z`, so that text order is time order (RFC 3339 §5.1)."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -34,36 +34,57 @@ class Entry:
     leaf: bytes
 
 
-def make_entry(event: AuditEvent, *, writer: str, seq: int, received: datetime, secret: bytes, previous: bytes) -> Entry:
-    """The entry of an event at a place in a writer's log. `previous` is the leaf before it, or the log's genesis."""
-    header = canonical(header_fields(event, writer=writer, seq=seq, received=received))
-    private = canonical(private_fields(event))
-    body = body_bytes(header, private_digest(private, salt(secret, writer, seq)))
-    return Entry(header, private, chain(previous, body))
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What of an entry does not depend on its place: computed once, before it is known whether the event is new.
+
+    `header` has no writer, seq and received yet; `key` stands for (source system, event id); `content` tells a repeat from a reuse.
+    """
+
+    header: Mapping[str, Json]
+    private: bytes
+    key: bytes
+    content: bytes
+
+
+def draft(event: AuditEvent) -> Draft:
+    """The draft of an event's entry."""
+    header, private = _unplaced(event), private_fields(event)
+    meaning = canonical({**header, **private, "format": "", "raw": "", "raw_base64": ""})
+    content = hashlib.sha256(meaning).digest()[:8] + hashlib.sha256(event.raw).digest()[:8]
+    return Draft(header, canonical(private), event_key(event.source_system, event.event_id), content)
+
+
+def place(drafted: Draft, *, writer: str, seq: int, received: str, secret: bytes, previous: bytes) -> Entry:
+    """The entry of a draft at a place in a writer's log.
+
+    `received` is in the spelling of `rfc3339`; `previous` is the leaf before the entry, or the log's genesis.
+    """
+    header = canonical({**drafted.header, "writer": writer, "seq": seq, "received": received})
+    body = body_bytes(header, private_digest(drafted.private, salt(secret, writer, seq)))
+    return Entry(header, drafted.private, chain(previous, body))
 
 
 def header_fields(event: AuditEvent, *, writer: str, seq: int, received: datetime) -> Mapping[str, Json]:
     """What anyone who may see the log may see. An actor who is (or stands for) a patient is named only in the private part."""
-    actor: dict[str, Json] = {"kind": event.actor.kind.value}
+    return {**_unplaced(event), "writer": writer, "seq": seq, "received": rfc3339(received)}
+
+
+def _unplaced(event: AuditEvent) -> Mapping[str, Json]:
+    actor: dict[str, Json] = {"kind": event.actor.kind}
     if event.actor.kind not in PERSONAL_KINDS:
         actor["id"] = event.actor.id
-    device: Json = None
-    if event.device is not None:
-        device = {"id": event.device.id, "kind": event.device.kind and event.device.kind.value}
     return {
         "v": VERSION,
-        "writer": writer,
-        "seq": seq,
         "event_id": event.event_id,
         "source_system": event.source_system,
         "format": event.format,
         "time": rfc3339(event.time),
-        "received": rfc3339(received),
-        "source": event.source.value,
+        "source": event.source,
         "action": event.action,
         "outcome": event.outcome,
         "actor": actor,
-        "device": device,
+        "device": None if event.device is None else {"id": event.device.id, "kind": event.device.kind},
         "private_digest": "",
     }
 
@@ -107,18 +128,11 @@ def genesis(origin: str, last_leaf: bytes) -> bytes:
     return hashlib.sha256(origin.encode() + last_leaf).digest()
 
 
-def content_digest(event: AuditEvent) -> bytes:
-    """16 bytes that tell a repeated event from a reused id: 8 of what was understood, 8 of the raw record.
+def same_content(one: bytes, other: bytes, *, has_raw: bool) -> bool:
+    """Whether two content digests (8 bytes of what was understood, 8 of the raw record) are of one event.
 
     Either half being equal makes it a repeat: the same meaning in other white space, or the same bytes read with less context.
     """
-    fields = {**header_fields(event, writer="", seq=0, received=event.time), **private_fields(event)}
-    meaning = canonical({**fields, "format": "", "raw": "", "raw_base64": ""})
-    return hashlib.sha256(meaning).digest()[:8] + hashlib.sha256(event.raw).digest()[:8]
-
-
-def same_content(one: bytes, other: bytes, *, has_raw: bool) -> bool:
-    """Whether two content digests are of one event."""
     return one[:8] == other[:8] or (has_raw and one[8:] == other[8:])
 
 

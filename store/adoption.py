@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.entry import body_bytes, chain, content_digest, event_key, private_digest, salt
+from domain.entry import body_bytes, chain, draft, private_digest, salt
 from domain.errors import IntegrityError
 from store.anchor import Anchor
 from store.engine import Engine
@@ -92,8 +92,8 @@ def _take_over(
         if chain(previous, body_bytes(row["header"].encode(), digest)) != row["leaf"]:
             raise IntegrityError(f"entry {seq} of writer {writer} does not follow the one before it; run phitrail verify")
         previous, expected = row["leaf"], seq + 1
-        event = stored_event(row).event
-        keys.setdefault(record.epoch, []).append((event_key(event.source_system, event.event_id), content_digest(event), seq))
+        drafted = draft(stored_event(row).event)
+        keys.setdefault(record.epoch, []).append((drafted.key, drafted.content, seq))
     for epoch, rows in keys.items():
         store_keys(engine, writer, epoch, rows)
     anchor.advance_writer(writer, old=first - 1, seq=end - 1, leaf=previous)

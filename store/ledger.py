@@ -21,7 +21,7 @@ from typing import Self
 
 from domain.checkpoint import Head
 from domain.clock import Clock
-from domain.entry import content_digest, event_key, genesis, same_content
+from domain.entry import Draft, draft, genesis, same_content
 from domain.errors import IntegrityError
 from domain.event import AuditEvent
 from domain.json import Json
@@ -126,18 +126,19 @@ class Ledger:
                 raise
 
     def _store(self, events: Sequence[AuditEvent]) -> list[Receipt]:
-        marks = [(event_key(event.source_system, event.event_id), content_digest(event)) for event in events]
-        fresh, answers = self._sort_out(events, marks)
+        drafts = [draft(event) for event in events]
+        fresh, answers = self._sort_out(events, drafts)
         if fresh:
             received = max(self._clock(), self._received)
             segment = make_segment(
                 [events[index] for index in fresh],
+                [drafts[index] for index in fresh],
                 record=self._log_for(received),
                 first_seq=self._seq + 1,
                 received=received,
                 previous=self._leaf,
             )
-            self._write(segment, [marks[index] for index in fresh])
+            self._write(segment, [drafts[index] for index in fresh])
             for offset, index in enumerate(fresh):
                 answers[index] = Receipt(
                     status=Status.ACCEPTED,
@@ -148,12 +149,13 @@ class Ledger:
                 )
         return [answers[index] for index in range(len(events))]
 
-    def _sort_out(self, events: Sequence[AuditEvent], marks: Sequence[tuple[bytes, bytes]]) -> tuple[list[int], dict[int, Receipt]]:
-        """Which events are new, and the answers for those that are not. `marks` are (key, content digest) pairs."""
-        known = dict(find_keys(self._engine, [key for key, _ in marks]))
+    def _sort_out(self, events: Sequence[AuditEvent], drafts: Sequence[Draft]) -> tuple[list[int], dict[int, Receipt]]:
+        """Which events are new, and the answers for those that are not."""
+        known = dict(find_keys(self._engine, [drafted.key for drafted in drafts]))
         fresh: list[int] = []
         answers: dict[int, Receipt] = {}
-        for index, (event, (key, content)) in enumerate(zip(events, marks, strict=True)):
+        for index, (event, drafted) in enumerate(zip(events, drafts, strict=True)):
+            key, content = drafted.key, drafted.content
             earlier = known.get(key)
             if earlier is None:
                 known[key] = KnownEvent(content, self.writer, self._seq + 1 + len(fresh))
@@ -188,7 +190,7 @@ class Ledger:
         self._record, self._frontier, self._leaf = record, Frontier(), record.previous
         return record
 
-    def _write(self, segment: Segment, marks: Sequence[tuple[bytes, bytes]]) -> None:
+    def _write(self, segment: Segment, drafts: Sequence[Draft]) -> None:
         # (2) One insert, one part; the token is the last leaf, which stands for all that is in it.
         self._engine.insert("events", segment.frame(), token=segment.last_leaf.hex())
         # (3) The same token with other rows would be dropped and called a success: look.
@@ -198,7 +200,7 @@ class Ledger:
         if (entries, last, leaf) != (len(segment.entries), segment.last_seq, segment.last_leaf):
             raise IntegrityError(f"entries {segment.first_seq} to {segment.last_seq} were not stored as written")
         # (4) Keys.
-        rows = [(key, content, seq) for seq, (key, content) in enumerate(marks, segment.first_seq)]
+        rows = [(drafted.key, drafted.content, seq) for seq, drafted in enumerate(drafts, segment.first_seq)]
         store_keys(self._engine, self.writer, segment.record.epoch, rows)
         # (5) Tiles.
         tiles: list[Tile] = []

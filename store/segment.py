@@ -6,7 +6,8 @@ from datetime import datetime
 
 import polars as pl
 
-from domain.entry import Entry, make_entry
+from domain.clock import rfc3339
+from domain.entry import Draft, Entry, place
 from domain.event import AuditEvent
 from store.logs import LogRecord
 
@@ -43,16 +44,16 @@ class Segment:
                 "private": [entry.private.decode() for entry in entries],
                 "event_id": [event.event_id for event in events],
                 "source_system": [event.source_system for event in events],
-                "source": [event.source.value for event in events],
+                "source": [str(event.source) for event in events],
                 "action": [event.action for event in events],
                 "actor_id": [event.actor.id for event in events],
-                "actor_kind": [event.actor.kind.value for event in events],
+                "actor_kind": [str(event.actor.kind) for event in events],
                 "patient_id": [event.patient_id or "" for event in events],
                 "outcome": [event.outcome or "" for event in events],
                 "time": pl.Series([event.time for event in events], dtype=pl.Datetime("us", "UTC")),
                 "received": pl.Series([self.received] * count, dtype=pl.Datetime("us", "UTC")),
                 "device_id": ["" if device is None else device.id for device in devices],
-                "device_kind": ["" if device is None or device.kind is None else device.kind.value for device in devices],
+                "device_kind": ["" if device is None or device.kind is None else str(device.kind) for device in devices],
                 "ip": [event.ip or "" for event in events],
                 "format": [event.format for event in events],
             }
@@ -60,12 +61,19 @@ class Segment:
 
 
 def make_segment(
-    events: Sequence[AuditEvent], *, record: LogRecord, first_seq: int, received: datetime, previous: bytes
+    events: Sequence[AuditEvent],
+    drafts: Sequence[Draft],
+    *,
+    record: LogRecord,
+    first_seq: int,
+    received: datetime,
+    previous: bytes,
 ) -> Segment:
-    """Chain events onto a log after the leaf `previous`."""
+    """Chain events, with their drafts, onto a log after the leaf `previous`."""
     entries: list[Entry] = []
-    for seq, event in enumerate(events, first_seq):
-        entry = make_entry(event, writer=record.writer, seq=seq, received=received, secret=record.secret, previous=previous)
+    moment = rfc3339(received)
+    for seq, drafted in enumerate(drafts, first_seq):
+        entry = place(drafted, writer=record.writer, seq=seq, received=moment, secret=record.secret, previous=previous)
         entries.append(entry)
         previous = entry.leaf
     return Segment(record=record, first_seq=first_seq, received=received, events=events, entries=entries)

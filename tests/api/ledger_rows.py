@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from domain.entry import make_entry
+from domain.clock import rfc3339
+from domain.entry import draft, place
 from domain.event import Actor, ActorKind, AuditEvent, Device, DeviceKind, Source
 from domain.json import Json
 from store.engine import Engine
@@ -41,7 +42,7 @@ def put(
     previous, rows = b"\0" * 32, []
     for seq, event in enumerate(events, first):
         moment = received or event.time
-        entry = make_entry(event, writer=writer, seq=seq, received=moment, secret=b"s" * 32, previous=previous)
+        entry = place(draft(event), writer=writer, seq=seq, received=rfc3339(moment), secret=b"s" * 32, previous=previous)
         previous = entry.leaf
         rows.append(
             {
