@@ -6,7 +6,7 @@ It shares no code with the writer (an import contract keeps it so); the specific
     (2) every signed checkpoint the caller trusts (newest stored, anchor, copies): signature, size, root over the spine
     (3) the register of logs: each log follows the one before it
     (4) each log's rows: sequence, leaf = SHA256(0x00 || previous || body), columns equal to the body, receipt in order
-    (5) each log's root at every size that the spine's newest commitment to it states
+    (5) each log's root at the size that the spine's newest commitment to it states; every log that it commits to is there
     (6) a log whose rows are gone has a tombstone in the spine; one that the spine says was disposed of has no rows
     (7) what the anchor says was acknowledged is there
 
@@ -16,7 +16,9 @@ Integrity is one verdict; completeness (did every source deliver?) is another an
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,19 +28,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from store.engine import Engine
 from store.fsck_sql import (
     COMMITMENTS,
+    COMMITTED_ORIGINS,
     DISPOSED,
+    ENTRY_PROBLEMS,
     LOG_EXTENT,
     LOG_LEAVES,
-    LOG_PROBLEMS,
     LOG_TAIL,
     LOGS,
     NEWEST_NOTE,
+    SEQUENCE_PROBLEMS,
     SPINE_PROBLEMS,
     SPINE_ROWS,
     TILE_ROOTS,
     TOMBSTONES,
     UNREGISTERED,
 )
+
+_WORKERS = os.cpu_count() or 1
+_SMALLEST_RANGE, _LARGEST_RANGE = 20_000, 250_000
+"""Rows of one range: enough to be worth a query, few enough to bound memory."""
 
 
 class Integrity(StrEnum):
@@ -102,9 +110,15 @@ def check(engine: Engine, trusted: Trusted, *, since: int = 0) -> Verification:
         if tombstone is not None and epoch in gone:
             problems.append(Problem(log=origin, seq=first, what="the log was disposed of, but rows of it are back"))
         rows = _Log(writer=writer, epoch=epoch, origin=origin, first=first, previous=previous, secret=secret)
-        problems += _check_rows(engine, rows, since)
+        problems += _check_rows(engine, rows, since, last) if count else []
         problems += _check_roots(engine, rows, count, last)
         last_leaf[writer], entries = tail if count else previous, entries + count
+    registered = {str(row[0]) for row in engine.frame(LOGS).select("origin").iter_rows()}
+    for (origin,) in engine.rows(COMMITTED_ORIGINS):
+        if origin not in registered:
+            problems.append(
+                Problem(log=str(origin), seq=None, what="the spine commits to this log, but it is not registered (removed)")
+            )
     for writer, epoch, first in engine.rows(UNREGISTERED):
         what = f"entries of month {epoch} belong to no registered log (inserted, or moved from another month)"
         problems.append(Problem(log=str(writer), seq=int(str(first)), what=what))
@@ -161,19 +175,28 @@ def _check_notes(engine: Engine, trusted: Trusted, spine: Sequence[bytes], probl
     return best
 
 
-def _check_rows(engine: Engine, log: _Log, since: int) -> Iterator[Problem]:
-    """(4) Every row against its own bytes and its neighbour, in one pass of SQL."""
-    found = engine.rows(
-        LOG_PROBLEMS,
-        writer=log.writer,
-        epoch=log.epoch,
-        genesis=log.previous.hex(),
-        secret=log.secret.hex(),
-        first=log.first,
-        since=max(since, log.first),
-    )
-    for seq, what in found:
-        yield Problem(log=log.origin, seq=int(str(seq)), what=str(what))
+def _check_rows(engine: Engine, log: _Log, since: int, last: int) -> list[Problem]:
+    """(4) The numbers in one pass; every entry against its own bytes and its neighbour in ranges, side by side."""
+    place = {"writer": log.writer, "epoch": log.epoch}
+    low, end = max(since, log.first), last + 1
+    step = max(_SMALLEST_RANGE, min(_LARGEST_RANGE, -(-(end - low) // _WORKERS)))
+
+    def entries(start: int) -> list[tuple[object, ...]]:
+        return engine.rows(
+            ENTRY_PROBLEMS,
+            low=start,
+            high=min(start + step, end),
+            genesis=log.previous.hex(),
+            secret=log.secret.hex(),
+            **place,
+        )
+
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="fsck") as pool:
+        found = [row for rows in pool.map(entries, range(low, end, step)) for row in rows]
+    found += engine.rows(SEQUENCE_PROBLEMS, first=log.first, **place)
+    # What is wrong with the numbers explains what is wrong with the entry there, so it comes first.
+    ordered = sorted(((int(str(seq)), str(what)) for seq, what in found), key=lambda item: (item[0], "entry is not" in item[1]))
+    return [Problem(log=log.origin, seq=seq, what=what) for seq, what in ordered[:100]]
 
 
 def _check_roots(engine: Engine, log: _Log, count: int, last: int) -> Iterator[Problem]:

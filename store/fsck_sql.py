@@ -36,15 +36,31 @@ ORDER BY place, what DESC
 LIMIT 100
 """
 
+# The numbers alone, over the whole log: gaps and repeats.
+SEQUENCE_PROBLEMS = """
+SELECT least(toInt64(seq), before + 1) AS place,
+    if(toInt64(seq) > before + 1, 'the entry is missing (deleted)',
+        'this sequence number stands twice (an entry was inserted)') AS what
+FROM
+(
+    SELECT seq, lagInFrame(toInt64(seq), 1, toInt64({first:UInt64}) - 1) OVER w AS before
+    FROM events
+    WHERE epoch = {epoch:UInt32} AND writer = {writer:String}
+    WINDOW w AS (ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+)
+WHERE toInt64(seq) != before + 1
+ORDER BY place
+LIMIT 100
+"""
+
+# Each entry of [low, high) against its own bytes and the leaf before it. Ranges are independent, so they run side by side.
 # body = header with the private digest filled in; the digest is stored only for a redacted entry.
-LOG_PROBLEMS = """
-SELECT place AS seq, what FROM
+ENTRY_PROBLEMS = """
+SELECT seq, what FROM
 (
     SELECT
-        if(toInt64(seq) > before + 1, before + 1, toInt64(seq)) AS place,
+        seq,
         multiIf(
-            seq != before + 1, if(seq <= before, 'this sequence number stands twice (an entry was inserted)',
-                'the entry is missing (deleted)'),
             leaf != SHA256(concat('\\0', previous, replaceOne(header, '"private_digest":""',
                 concat('"private_digest":"', digest, '"')))),
                 'the entry is not what was chained (edited, swapped, or the one before it was)',
@@ -56,7 +72,7 @@ SELECT place AS seq, what FROM
                 OR said.12 != concat(replaceOne(toString(received), ' ', 'T'), 'Z'), 'a time differs from the body',
             private_digest = '' AND (hidden.1 != patient_id OR hidden.2 != ip
                 OR actor_id != if(said.9.1 = '', hidden.3, said.9.1)), 'a private column differs from the private part',
-            misfiled, 'it is filed under another month than it was received in',
+            epoch != toYYYYMM(received), 'it is filed under another month than it was received in',
             received < received_before, 'it was received before the entry in front of it',
             '') AS what
     FROM
@@ -68,24 +84,22 @@ SELECT place AS seq, what FROM
                 device Tuple(id String, kind String), time String, received String)') AS said,
             JSONExtract(private, 'Tuple(patient_id String, ip String, actor_id String)') AS hidden,
             if(private_digest != '', private_digest, lower(hex(SHA256(concat(substring(HMAC('sha256',
-                concat(writer, '\\n', toString(seq)), unhex({secret:String})), 1, 16), private))))) AS digest,
-            epoch != toYYYYMM(received) AS misfiled
+                concat(writer, '\\n', toString(seq)), unhex({secret:String})), 1, 16), private))))) AS digest
         FROM
         (
             SELECT
                 *,
-                lagInFrame(toInt64(seq), 1, toInt64({first:UInt64}) - 1) OVER w AS before,
                 lagInFrame(leaf, 1, toFixedString(unhex({genesis:String}), 32)) OVER w AS previous,
                 lagInFrame(received, 1, toDateTime64(0, 6, 'UTC')) OVER w AS received_before
             FROM events
-            WHERE epoch = {epoch:UInt32} AND writer = {writer:String}
+            WHERE epoch = {epoch:UInt32} AND writer = {writer:String} AND seq + 1 >= {low:UInt64} AND seq < {high:UInt64}
             WINDOW w AS (ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
         )
-        WHERE seq >= {since:UInt64}
+        WHERE seq >= {low:UInt64}
     )
 )
 WHERE what != ''
-ORDER BY place, what DESC
+ORDER BY seq
 LIMIT 100
 """
 
@@ -128,3 +142,10 @@ WHERE (writer, epoch) NOT IN (SELECT writer, epoch FROM logs) GROUP BY writer, e
 """
 
 DISPOSED = "SELECT JSONExtractUInt(body, 'fields', 'epoch') FROM spine WHERE kind = 'disposed'"
+
+# Every sealed log, and those of the newest heads entry: what the spine says must exist.
+COMMITTED_ORIGINS = """
+SELECT DISTINCT splitByChar(' ', arrayJoin(splitByChar('\\n', heads)))[1] AS origin FROM spine
+WHERE heads != '' AND (kind != 'heads' OR seq = (SELECT max(seq) FROM spine WHERE kind = 'heads' AND heads != ''))
+ORDER BY origin
+"""

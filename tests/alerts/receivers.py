@@ -6,16 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from ingest.collectors.tls import ensure_certificates
 
 
 @dataclass(frozen=True)
@@ -36,40 +33,9 @@ class Certificates:
 
 def make_certificates(folder: Path, *, host: str = "127.0.0.1") -> Certificates:
     """An authority of its own and a server certificate for `host`, valid around the wall clock that OpenSSL looks at."""
-    folder.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)  # noqa: TID251 - certificates are checked against the real time
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
-
-    def certificate(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(authority_name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(identifier, critical=False)
-        )
-
-    authority = (
-        certificate(authority_name, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    server = (
-        certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")]), server_key.public_key())
-        .add_extension(names, critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    key = server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    made = Certificates(authority=folder / "authority.pem", chain=folder / "server.pem")
-    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    made.chain.write_bytes(key + server.public_bytes(serialization.Encoding.PEM))
+    files = ensure_certificates(folder, [host], datetime.now(UTC))  # noqa: TID251 - checked against the real time
+    made = Certificates(authority=files.authority, chain=folder / "chain.pem")
+    made.chain.write_bytes(files.key.read_bytes() + files.certificate.read_bytes())
     return made
 
 

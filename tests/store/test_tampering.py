@@ -158,3 +158,32 @@ def test_a_changed_secret_is_named(engine: Engine, ledger: Path) -> None:
     engine.execute(f"ALTER TABLE logs UPDATE secret = toFixedString(unhex('{hashlib.sha256(b'x').hexdigest()}'), 32) WHERE 1")
 
     assert problems(engine, ledger)[0].seq == 0
+
+
+def test_a_month_removed_together_with_its_registration_is_named(engine: Engine, tmp_path: Path) -> None:
+    """The newest month and every trace of it in `logs`: the spine still commits to it."""
+    clock = TickingClock()
+    with node(engine, tmp_path, clock) as live:
+        live.ledger.append([chart_view(n) for n in range(10)])
+        clock.advance(days=31)
+        live.ledger.append([chart_view(n) for n in range(10, 20)])
+    engine.execute("ALTER TABLE events DELETE WHERE epoch = 202604")
+    engine.execute("ALTER TABLE logs DELETE WHERE epoch = 202604")
+
+    found = problems(engine, tmp_path)
+
+    assert any("the spine commits to this log" in problem.what and problem.log.endswith("2026-04") for problem in found)
+    assert any("acknowledged entry is missing" in problem.what for problem in found)
+
+
+def test_ranges_meet_without_a_gap(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry is examined, whatever the size of a range: an edit at each border is found at its place."""
+    monkeypatch.setattr("store.fsck._SMALLEST_RANGE", 7)
+    monkeypatch.setattr("store.fsck._LARGEST_RANGE", 7)
+    with node(engine, tmp_path, TickingClock()) as live:
+        live.ledger.append([chart_view(n) for n in range(23)])
+    assert problems(engine, tmp_path) == []
+
+    engine.execute("ALTER TABLE events UPDATE actor_id = 'bob' WHERE seq IN (0, 6, 7, 13, 14, 22)")
+
+    assert [problem.seq for problem in problems(engine, tmp_path)] == [0, 6, 7, 13, 14, 22]
