@@ -50,6 +50,7 @@ KINDS = {
     "weak_tls": _kind("weak_tls", Subject.DESTINATION, "Mail sent over outdated encryption"),
     "unverified_certificate": _kind("unverified_certificate", Subject.DESTINATION, "Mail sent to a server that was not verified"),
     "audit_stopped": _kind("audit_stopped", Subject.SOURCE, "Audit recording stopped"),
+    "record_tampered": _kind("record_tampered", Subject.SOURCE, "The audit record does not verify"),
     "source_silent": _kind("source_silent", Subject.SOURCE, "A source has gone silent"),
 }
 

@@ -31,7 +31,7 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="days", seconds=60, run=product.close_days),
         Job(name="silence", seconds=60, run=product.listen),
         Job(name="deliver", seconds=5, run=product.dispatcher.run_once),
-        Job(name="verify", seconds=300, run=product.watch.run),
+        Job(name="verify", seconds=300, run=product.verify),
         Job(name="prune", seconds=3_600, run=product.prune),
     ]
 

@@ -21,6 +21,7 @@ from alerts.follow import FindingsFollower
 from alerts.metrics import AlertMetrics
 from alerts.route import default_routing
 from alerts.silence import LEARNING, silence
+from alerts.tampering import tampering
 from alerts.triage import Triage
 from analytics.daily import Daily
 from analytics.engine import Analysis, Analytics
@@ -115,6 +116,12 @@ class Product:
         self.sources.refresh()
         activity = self.sources.activity(since=now - LEARNING)
         if self.findings.add(silence(activity, now, listening_since=self.started)):
+            self.follower.run()
+
+    def verify(self) -> None:
+        """Recompute the record; raise it as the gravest alert when it does not fit what was signed."""
+        state = self.watch.run()
+        if state.verification is not None and self.findings.add(tampering(state.verification, self.clock())):
             self.follower.run()
 
     def prune(self) -> None:
