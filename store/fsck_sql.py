@@ -66,12 +66,13 @@ SELECT seq, what FROM
                 'the entry is not what was chained (edited, swapped, or the one before it was)',
             said.1 != writer OR said.2 != seq, 'the entry stands in another place than its body says',
             said.3 != event_id OR said.4 != source_system OR said.5 != format OR said.6 != source OR said.7 != action
-                OR said.8 != outcome OR said.9.2 != actor_kind OR said.10.1 != device_id OR said.10.2 != device_kind,
+                OR said.8 != outcome OR (said.9.1 != '' AND said.9.1 != actor_id) OR said.9.2 != actor_kind
+                OR said.10.1 != device_id OR said.10.2 != device_kind,
                 'a column differs from the body',
             said.11 != concat(replaceOne(toString(time), ' ', 'T'), 'Z')
                 OR said.12 != concat(replaceOne(toString(received), ' ', 'T'), 'Z'), 'a time differs from the body',
             private_digest = '' AND (hidden.1 != patient_id OR hidden.2 != ip
-                OR actor_id != if(said.9.1 = '', hidden.3, said.9.1)), 'a private column differs from the private part',
+                OR (said.9.1 = '' AND hidden.3 != actor_id)), 'a private column differs from the private part',
             epoch != toYYYYMM(received), 'it is filed under another month than it was received in',
             received < received_before, 'it was received before the entry in front of it',
             '') AS what

@@ -75,10 +75,10 @@ def edit_and_refit(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("attack", "seq", "says"),
     [
-        pytest.param(alter("UPDATE actor_id = 'bob' WHERE seq = 17"), 17, "column differs", id="edit a column"),
+        pytest.param(alter("UPDATE actor_id = 'bob' WHERE seq = 17"), 17, "a column differs", id="edit a column"),
         pytest.param(alter("UPDATE patient_id = 'P-9' WHERE seq = 17"), 17, "private column differs", id="edit the patient column"),
         pytest.param(alter("UPDATE time = time + 60 WHERE seq = 17"), 17, "time differs", id="back-date a column"),
-        pytest.param(alter("UPDATE outcome = 'denied' WHERE seq = 17"), 17, "column differs", id="edit the outcome"),
+        pytest.param(alter("UPDATE outcome = 'denied' WHERE seq = 17"), 17, "a column differs", id="edit the outcome"),
         pytest.param(
             alter("UPDATE header = replaceOne(header, 'alice', 'carol') WHERE seq = 17"),
             17,
