@@ -1,7 +1,7 @@
 """A ledger node on a directory, put together as `runtime/` does, over the engine that tests share."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,10 @@ def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = ()) -> Ve
 @contextmanager
 def node(engine: Engine, directory: Path, clock: Clock, **options: int) -> Iterator[Node]:
     """Open a node on `directory`; its ledger is closed at the end (with a last checkpoint)."""
-    anchor = Anchor(directory / "state", directory / "copies")
-    spine = Spine(engine, anchor, SIGNER, clock)
-    ledger = Ledger(engine=engine, anchor=anchor, spine=spine, clock=clock, new_secret=lambda: bytes(32), **options)
-    try:
-        yield Node(engine=engine, anchor=anchor, spine=spine, ledger=ledger)
-    finally:
-        ledger.close()
-        anchor.close()
+    with closing(Anchor(directory / "state", directory / "copies")) as anchor:
+        spine = Spine(engine, anchor, SIGNER, clock)
+        ledger = Ledger(engine=engine, anchor=anchor, spine=spine, clock=clock, new_secret=lambda: bytes(32), **options)
+        try:
+            yield Node(engine=engine, anchor=anchor, spine=spine, ledger=ledger)
+        finally:
+            ledger.close()
