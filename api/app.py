@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import problems
 from api.middleware import BodyLimit, Defects, RequestLog, SecurityHeaders
-from api.routes import account, alert_pages, alerts, events, pages, proofs, reports, session, static, subject_pages, system
+from api.routes import account, alert_pages, alerts, events, pages, proofs, reports, session, static, subject_pages, system, tiles
 from api.services import Services
 
 Routes = Callable[[Services], APIRouter]
@@ -18,6 +18,7 @@ _OWN: Sequence[Routes] = (
     events.router,
     alerts.router,
     proofs.router,
+    tiles.router,
     reports.router,
     alert_pages.router,
     account.router,

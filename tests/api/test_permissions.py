@@ -29,6 +29,8 @@ TABLE: list[tuple[str, str, str, object, frozenset[Role] | None]] = [
     ("GET", "/openapi.json", "/openapi.json", None, SEES_SYSTEM),
     ("GET", "/checkpoint", "/checkpoint", None, SEES_SYSTEM),
     ("GET", "/v1/proofs/{writer}/{seq}", "/v1/proofs/main/1", None, SEES_SYSTEM),
+    ("GET", "/v1/consistency", "/v1/consistency?from=0&to=1", None, SEES_SYSTEM),
+    ("GET", "/tile/{path:path}", "/tile/0/000.p/1", None, SEES_SYSTEM),
     ("GET", "/v1/events", "/v1/events", None, SEES_PHI),
     ("GET", "/v1/events.{suffix}", "/v1/events.csv", None, SEES_PHI),
     ("GET", "/v1/events/{writer}/{seq}", "/v1/events/main/1", None, SEES_PHI),
