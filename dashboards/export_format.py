@@ -23,8 +23,9 @@ PROOFS = "proofs.jsonl"
 COMPLETENESS = "completeness.json"
 CHECKPOINT = "checkpoint"
 KEY = "keys/ledger.vkey"
+VERIFY = "verify.py"
 
-LISTED = (README, REPORT_HTML, REPORT_PDF, EVENTS_CSV, EVENTS, PROOFS, COMPLETENESS, CHECKPOINT, KEY)
+LISTED = (README, REPORT_HTML, REPORT_PDF, EVENTS_CSV, EVENTS, PROOFS, COMPLETENESS, CHECKPOINT, KEY, VERIFY)
 """The files whose hashes are in the manifest. The manifest's own hash is in the receipt, which the ledger has signed."""
 
 ORDER = (README, MANIFEST, RECEIPT, *LISTED[1:])

@@ -24,7 +24,7 @@ _PORTION = 1 << 20
 NAMES = frozenset(
     {
         "README.txt", "manifest.json", "receipt.json", "report.html", "report.pdf", "events.csv", "events.jsonl", "proofs.jsonl",
-        "completeness.json", "checkpoint", "keys/ledger.vkey",
+        "completeness.json", "checkpoint", "keys/ledger.vkey", "verify.py",
     }
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ class Bundle:
         """`max_bytes` bounds what the files may be unpacked."""
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
             raise InvalidInput("this is no zip archive, or it cannot be read") from error
         try:
             self._entries = _checked(self._zip.infolist(), max_bytes)

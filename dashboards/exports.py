@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -130,6 +131,7 @@ def _make(desk: ExportDesk, request: ExportRequest, out: Path, folder: Path, exp
         key=desk.verifier.text,
     )
     files[names.README].write_text(explained, encoding="utf-8")
+    files[names.VERIFY].write_bytes(resources.files("dashboards").joinpath("export_verify.py").read_bytes())
     sums = {name: file_sum(files[name]) for name in names.LISTED}
     manifest = _manifest(desk, request, tally, sums, export_id=export_id, made_at=made_at)
     manifest["ledger"] = {"origin": head.origin, "size": head.size, "root": head.root.hex()}

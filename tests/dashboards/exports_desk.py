@@ -1,6 +1,9 @@
 """A ledger of two months, the desk that makes exports of it as `runtime/` wires it, and archives taken apart and put together."""
 
 import json
+import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import dashboards.export_verify
+from dashboards.export_check import MAX_BYTES, verify_bundle
 from dashboards.export_request import ExportRequest
 from dashboards.exports import ExportDesk
 from domain.event import AuditEvent
 from domain.json import Json
-from domain.note import Signer
+from domain.note import Signer, Verifier
 from store.engine import Engine
 from store.events import EventFilter
 from store.exports import ExportQuestions
@@ -112,3 +117,92 @@ def resign(files: Files, signer: Signer) -> None:
     receipt["checkpoint"] = signer.sign(receipt["checkpoint"][: receipt["checkpoint"].index("\n\n") + 1])
     files["receipt.json"] = json.dumps(receipt).encode()
     files["keys/ledger.vkey"] = signer.verifier.text.encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a checker says is wrong: in which file, at which line."""
+
+    file: str
+    line: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What either checker says of an export, in one form."""
+
+    exit_code: int
+    problems: tuple[Found, ...]
+
+
+Checker = Callable[..., Checked]
+
+
+def by_our_code(path: Path, trust: Verifier | None = None, *, max_bytes: int = MAX_BYTES) -> Checked:
+    """`phitrail verify-export`."""
+    verdict = verify_bundle(path, trust, max_bytes=max_bytes)
+    return Checked(verdict.exit_code, tuple(Found(one.file, one.line, one.what) for one in verdict.problems))
+
+
+def by_verify_py(path: Path, trust: Verifier | None = None, *, max_bytes: int = MAX_BYTES) -> Checked:
+    """verify.py, as a stranger runs it: alone, with nothing of this program or of the environment in reach."""
+    done = stand_alone(path, trust, f"--max-bytes={max_bytes}")
+    if done.exit_code == 2:
+        return Checked(2, (Found("", None, done.errors.removeprefix("UNREADABLE  ").strip()),))
+    failed = [why for claim in done.claims.values() if claim.state == "FAILED" for why in claim.why]
+    return Checked(done.exit_code, tuple(_found(why) for why in failed))
+
+
+CHECKERS = [by_our_code, by_verify_py]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What verify.py says of one claim."""
+
+    state: str
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of verify.py. `claims` by their text."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+    @property
+    def claims(self) -> dict[str, Said]:
+        """Each claim with its state and reasons."""
+        said: dict[str, Said] = {}
+        for match in re.finditer(r"^(PROVEN|NOT PROVEN|FAILED) +(.+)\n((?: {14}.+\n)+)", self.output, re.MULTILINE):
+            said[match[2]] = Said(match[1], tuple(line.strip() for line in match[3].splitlines()))
+        return said
+
+    def claim(self, words: str) -> Said:
+        """The one claim whose text has these words."""
+        (found,) = [said for text, said in self.claims.items() if words in text]
+        return found
+
+
+def stand_alone(
+    path: Path, trust: Verifier | None = None, *more: str, python: str = sys.executable, program: Path | None = None
+) -> Ran:
+    """Run verify.py (or a copy) in isolated mode, in the folder of the export."""
+    arguments = [str(path), *more]
+    if trust is not None:
+        key = path.parent / "trusted.vkey"
+        key.write_text(trust.text + "\n", encoding="utf-8")
+        arguments += ["--trust", str(key)]
+    file = program or Path(dashboards.export_verify.__file__)
+    done = subprocess.run([python, "-I", str(file), *arguments], capture_output=True, timeout=60, check=False, cwd=path.parent)
+    if trust is not None:
+        key.unlink()
+    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _found(why: str) -> Found:
+    place = re.match(r"([A-Za-z./_]+)(?: line (\d+))?: (.*)", why)
+    return Found("", None, why) if place is None else Found(place[1], int(place[2]) if place[2] else None, place[3])

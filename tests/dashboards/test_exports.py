@@ -101,7 +101,7 @@ def test_the_same_ledger_at_the_same_moment_gives_the_same_archive(house: Export
 
     assert list(one) == list(two) == [
         "README.txt", "manifest.json", "receipt.json", "report.html", "report.pdf", "events.csv", "events.jsonl", "proofs.jsonl",
-        "completeness.json", "checkpoint", "keys/ledger.vkey",
+        "completeness.json", "checkpoint", "keys/ledger.vkey", "verify.py",
     ]  # fmt: skip
     for name in ("events.jsonl", "events.csv", "keys/ledger.vkey"):
         assert one[name] == two[name]
