@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.auth import Permission, needs
 from api.routes.proofs import LARGEST_SEQ
 from api.services import Services
+from domain.errors import NotFound
 from domain.tiles import parse_address
 from store.tiles import Tiles
 
@@ -20,8 +21,12 @@ FOR_EVER = "private, max-age=31536000, immutable"
 def router(services: Services) -> APIRouter:
     """`/tile/{path}` and `/v1/consistency`."""
     routes = APIRouter(tags=["proofs"], dependencies=[Depends(needs(services, Permission.READ_SYSTEM))])
-    # The spine's origin is the name of the key that signs it.
-    tiles = Tiles(services.engine, services.verifiers[0].name)
+
+    def tiles() -> Tiles:
+        # The spine's origin is the name of the key that signs it; a node without one has no spine to show.
+        if not services.verifiers:
+            raise NotFound("this node has no key, and so no spine to show")
+        return Tiles(services.engine, services.verifiers[0].name)
 
     @routes.get(
         "/tile/{path:path}",
@@ -36,14 +41,14 @@ def router(services: Services) -> APIRouter:
         address = parse_address(request.scope["path"])
         # A partial tile is gone once it is full, so nobody keeps it.
         headers = {} if address.is_partial else {"Cache-Control": FOR_EVER}
-        return Response(tiles.read(address), media_type=MEDIA_TYPE, headers=headers)
+        return Response(tiles().read(address), media_type=MEDIA_TYPE, headers=headers)
 
     @routes.get("/v1/consistency", operation_id="getConsistency")
     def consistency(
         old: Annotated[int, Query(alias="from", ge=0, le=LARGEST_SEQ)], new: Annotated[int, Query(alias="to", ge=0, le=LARGEST_SEQ)]
     ) -> Mapping[str, object]:
         """That the spine of one size is a prefix of the spine of another; hashes in hex (RFC 6962, section 2.1.2)."""
-        proof = tiles.consistency(old, new)
+        proof = tiles().consistency(old, new)
         return {
             "origin": proof.new.origin,
             "from_size": proof.old.size,
