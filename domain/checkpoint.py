@@ -1,7 +1,6 @@
 """C2SP checkpoints: what a log signs about itself (c2sp.org/tlog-checkpoint), and the heads that a spine entry commits to."""
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ def parse_checkpoint(text: str) -> Head:
         raise IntegrityError("this is no checkpoint")
     try:
         digest = base64.b64decode(lines[2], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; text that is not ASCII raises the plain one
         raise IntegrityError("the checkpoint's root is no base64") from None
     if len(digest) != 32:
         raise IntegrityError("the checkpoint's root is not 32 bytes")

@@ -125,7 +125,7 @@ def _signature(line: str) -> tuple[str, bytes]:
         raise IntegrityError("the note has a malformed signature line")
     try:
         payload = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; text that is not ASCII raises the plain one
         raise IntegrityError("the note has a malformed signature line") from None
     if len(payload) < 5:
         raise IntegrityError("the note has a malformed signature line")
