@@ -39,7 +39,7 @@ _HEADERS: Mapping[str, str] = {
 
 
 class SecurityHeaders:
-    """Adds the headers above, and `no-store` unless the route chose otherwise (only static files do)."""
+    """Adds the headers above, and `no-store` unless the route chose otherwise (only static files and full tiles do)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
