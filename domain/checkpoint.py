@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from domain.errors import IntegrityError
 from domain.merkle import leaf_hash, root
 
-_SIZE = re.compile(r"0|[1-9][0-9]*")
+MAX_SIZE = 2**63 - 1
+"""The largest tree that C2SP formats know, and the largest index and timestamp."""
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,27 @@ class Head:
 
 def parse_checkpoint(text: str) -> Head:
     """Read the text of a checkpoint; extension lines are ignored. Raises IntegrityError where it is malformed."""
-    lines = text.split("\n")
-    if len(lines) < 4 or lines[-1] != "" or not lines[0] or not _SIZE.fullmatch(lines[1]):
+    *lines, end = text.split("\n")
+    if len(lines) < 3 or end or not all(lines):
         raise IntegrityError("this is no checkpoint")
+    try:
+        size = parse_decimal(lines[1])
+    except ValueError:
+        raise IntegrityError("the checkpoint's size is no decimal number of 63 bits") from None
     try:
         digest = base64.b64decode(lines[2], validate=True)
     except ValueError:  # binascii.Error is one; text that is not ASCII raises the plain one
         raise IntegrityError("the checkpoint's root is no base64") from None
     if len(digest) != 32:
         raise IntegrityError("the checkpoint's root is not 32 bytes")
-    return Head(lines[0], int(lines[1]), digest)
+    return Head(lines[0], size, digest)
+
+
+def parse_decimal(text: str) -> int:
+    """A number from 0 to 2^63 − 1 in ASCII digits without leading zeros. Raises ValueError for any other spelling."""
+    if not _DECIMAL.fullmatch(text) or int(text) > MAX_SIZE:
+        raise ValueError("this is no decimal number of 63 bits")
+    return int(text)
 
 
 def heads_leaves(heads: Sequence[Head]) -> list[bytes]:

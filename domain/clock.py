@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 Clock = Callable[[], datetime]
 """Returns the present moment as an aware datetime in UTC."""
 
@@ -19,7 +21,9 @@ def rfc3339(moment: datetime) -> str:
     """The instant in UTC with six decimals and `Z`, so that text order is time order (RFC 3339 §5.1)."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    # orjson writes an instant in half the time of isoformat, and leaves microseconds out where they are nought.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
+    return text if moment.microsecond else f"{text[:-1]}.000000Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -13,8 +13,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
 
 from domain.clock import rfc3339
 from domain.event import PERSONAL_KINDS, AuditEvent
@@ -23,10 +26,11 @@ from domain.merkle import leaf_hash
 
 VERSION = 1
 _EMPTY_DIGEST = b'"private_digest":""'
+_BLOCK = 64
+"""Bytes of a SHA-256 block, to which HMAC pads its key (RFC 2104)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry as stored: canonical header (digest empty), canonical private part, and its leaf (32 bytes)."""
 
     header: bytes
@@ -34,35 +38,98 @@ class Entry:
     leaf: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What of an entry does not depend on its place: computed once, before it is known whether the event is new.
 
-    `header` has no writer, seq and received yet; `key` stands for (source system, event id); `content` tells a repeat from a reuse.
+    The header is `before`, then the members received and seq, then `after`, then writer: in canonical order they stand together.
+    `key` stands for (source system, event id); `content` tells a repeat from a reuse.
     """
 
-    header: Mapping[str, Json]
+    before: bytes
+    after: bytes
     private: bytes
     key: bytes
     content: bytes
 
 
 def draft(event: AuditEvent) -> Draft:
-    """The draft of an event's entry."""
-    header, private = _unplaced(event), private_fields(event)
-    meaning = canonical({**header, **private, "format": "", "raw": "", "raw_base64": ""})
-    content = hashlib.sha256(meaning).digest()[:8] + hashlib.sha256(event.raw).digest()[:8]
-    return Draft(header, canonical(private), event_key(event.source_system, event.event_id), content)
+    """The draft of an event's entry: the bytes of `canonical(header_fields(…))` and `canonical(private_fields(…))`, made in parts.
+
+    Each member is encoded once, although three things are made of it: header, private part, and the digest of what it means.
+    """
+    actor, device, geo = event.actor, event.device, event.geo
+    is_personal = actor.kind in PERSONAL_KINDS
+    what = {
+        "action": event.action,
+        "actor": {"kind": actor.kind} if is_personal else {"id": actor.id, "kind": actor.kind},
+        "device": None if device is None else {"id": device.id, "kind": device.kind},
+        "event_id": event.event_id,
+    }
+    first, outcome = orjson.dumps(what)[:-1], _member("outcome", event.outcome)
+    after = b"%b%b" % (_origin(event.source, event.source_system), f'"time":"{rfc3339(event.time)}","v":{VERSION}'.encode())
+    hidden: dict[str, Json] = {"actor_id": actor.id} if is_personal else {}
+    hidden["details"] = event.details
+    if geo is not None:
+        hidden["geo"] = {"city": geo.city, "country": geo.country, "lat": geo.lat, "lon": geo.lon}
+    hidden["ip"], hidden["patient_id"] = event.ip, event.patient_id
+    meant = canonical(hidden)
+    meaning = hashlib.sha256(b"%b%b%b%b" % (first, outcome, after, meant)).digest()
+    return Draft(
+        b"%b,%b,%b,%b" % (first, _member("format", event.format), outcome, _EMPTY_DIGEST),
+        after,
+        b"%b,%b}" % (meant[:-1], _raw_member(event.raw)),
+        event_key(event.source_system, event.event_id),
+        meaning[:8] + hashlib.sha256(event.raw).digest()[:8],
+    )
+
+
+class Placing:
+    """Gives drafts their places in one writer's log, for entries that are received at one moment."""
+
+    def __init__(self, *, writer: str, received: str, secret: bytes) -> None:
+        """`received` is in the spelling of `rfc3339`; `secret` is the epoch secret, at most 64 bytes."""
+        self._writer = writer.encode()
+        self._received = b',"received":"%b","seq":' % received.encode()
+        self._end = b',"writer":%b}' % orjson.dumps(writer)
+        # HMAC (RFC 2104) with the two padded keys hashed once instead of once an entry.
+        key = secret.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + self._writer + b"\n")
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def entry(self, drafted: Draft, seq: int, previous: bytes) -> Entry:
+        """The entry of a draft as number `seq`; `previous` is the leaf before it, or the log's genesis."""
+        number = b"%d" % seq
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(number)
+        outer.update(inner.digest())
+        private = drafted.private
+        digest = hashlib.sha256(outer.digest()[:16] + private).hexdigest().encode()
+        rest = b"%b%b,%b%b" % (self._received, number, drafted.after, self._end)
+        before = drafted.before
+        leaf = hashlib.sha256(b'\0%b%b%b"%b' % (previous, before[:-1], digest, rest)).digest()
+        return Entry(before + rest, private, leaf)
 
 
 def place(drafted: Draft, *, writer: str, seq: int, received: str, secret: bytes, previous: bytes) -> Entry:
-    """The entry of a draft at a place in a writer's log.
+    """The entry of one draft (see `Placing`)."""
+    return Placing(writer=writer, received=received, secret=secret).entry(drafted, seq, previous)
 
-    `received` is in the spelling of `rfc3339`; `previous` is the leaf before the entry, or the log's genesis.
-    """
-    header = canonical({**drafted.header, "writer": writer, "seq": seq, "received": received})
-    body = body_bytes(header, private_digest(drafted.private, salt(secret, writer, seq)))
-    return Entry(header, drafted.private, chain(previous, body))
+
+@lru_cache(maxsize=1024)
+def _member(name: str, value: str | None) -> bytes:
+    return orjson.dumps({name: value})[1:-1]
+
+
+@lru_cache(maxsize=4096)
+def _origin(source: str, source_system: str) -> bytes:
+    return orjson.dumps({"source": source, "source_system": source_system})[1:-1] + b","
+
+
+def _raw_member(raw: bytes) -> bytes:
+    try:
+        return b'"raw":%b' % orjson.dumps(raw.decode())
+    except UnicodeDecodeError:
+        return b'"raw_base64":"%b"' % base64.b64encode(raw)
 
 
 def header_fields(event: AuditEvent, *, writer: str, seq: int, received: datetime) -> Mapping[str, Json]:

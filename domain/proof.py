@@ -9,17 +9,17 @@
 A proof shows that the event stood in the log when the checkpoint was signed. It does not show that nothing else did.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from domain.checkpoint import Head, parse_checkpoint
+from domain.checkpoint import Head
 from domain.entry import chain
 from domain.errors import IntegrityError
 from domain.json import Json
+from domain.keyring import KeyRing
 from domain.merkle import leaf_hash, verify_inclusion
-from domain.note import Verifier, open_note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class EventProof:
             raise IntegrityError("this is no event proof") from None
 
 
-def verify_event_proof(proof: EventProof, verifiers: Iterable[Verifier]) -> Head:
+def verify_event_proof(proof: EventProof, keys: KeyRing) -> Head:
     """Check steps (1) to (5). Returns the signed head of the spine. Raises IntegrityError naming the step that fails."""
     # (1) and (2)
     leaf = chain(proof.previous, proof.body)
@@ -103,7 +103,7 @@ def verify_event_proof(proof: EventProof, verifiers: Iterable[Verifier]) -> Head
     if not verify_inclusion(line, proof.heads_index, proof.heads_count, proof.heads_path, committed):
         raise IntegrityError(f"entry {proof.seq}: the spine entry does not commit to the writer's log")
     # (4) and (5)
-    spine = parse_checkpoint(open_note(proof.checkpoint, verifiers).text)
+    spine = keys.open(proof.checkpoint)
     spine_leaf = chain(proof.spine_previous, proof.spine_body)
     if not verify_inclusion(spine_leaf, proof.spine_index, spine.size, proof.spine_path, spine.root):
         raise IntegrityError(f"entry {proof.seq}: the spine entry is not under the signed checkpoint")

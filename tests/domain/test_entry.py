@@ -23,7 +23,7 @@ from domain.entry import (
     salt,
     same_content,
 )
-from domain.event import AuditEvent
+from domain.event import Actor, ActorKind, AuditEvent, Device, Geo
 from domain.json import MAX_INTEGER, canonical, normalise
 from tests.support.cast import MORNING, PATIENT, chart_view
 
@@ -176,3 +176,37 @@ def test_bottomless_nesting_is_refused() -> None:
 
     with pytest.raises(ValueError, match="32 levels"):
         normalise(value)
+
+
+TEXT = st.text(max_size=20)
+KINDS = st.sampled_from(ActorKind)
+
+
+@settings(max_examples=300)
+@given(
+    TEXT, TEXT, KINDS, st.none() | TEXT, st.none() | TEXT, st.none() | TEXT,
+    st.binary(max_size=20), st.dictionaries(TEXT, TEXT), st.booleans(), st.integers(0, 2**50),
+)  # fmt: skip
+def test_the_parts_of_a_draft_join_to_the_canonical_bytes(
+    event_id: str, action: str, kind: ActorKind, patient: str | None, outcome: str | None, device: str | None,
+    raw: bytes, details: dict[str, str], has_geo: bool, seq: int,
+) -> None:  # fmt: skip
+    event = replace(
+        chart_view(0),
+        event_id=f"e{event_id}",
+        action=f"a{action}",
+        actor=Actor(id=f"i{event_id}", kind=kind),
+        patient_id=patient,
+        outcome=outcome,
+        device=None if device is None else Device(id=device),
+        raw=raw,
+        details=normalise(details),
+        geo=Geo(city=action, lat="1.5") if has_geo else None,
+    )
+
+    entry = place(draft(event), writer="main", seq=seq, received=rfc3339(MORNING), secret=SECRET, previous=START)
+
+    assert entry.header == canonical(header_fields(event, writer="main", seq=seq, received=MORNING))
+    assert entry.private == canonical(private_fields(event))
+    body = body_bytes(entry.header, private_digest(entry.private, salt(SECRET, "main", seq)))
+    assert entry.leaf == chain(START, body)
