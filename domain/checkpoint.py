@@ -32,9 +32,11 @@ class Head:
         """Read `line` back. Raises IntegrityError where it is none."""
         try:
             origin, size, digest = line.split(" ")
-            head = cls(origin, int(size), bytes.fromhex(digest))
+            head = cls(origin, parse_decimal(size), bytes.fromhex(digest))
         except ValueError:
             raise IntegrityError("a spine entry holds a malformed head") from None
+        if head.line != line or len(head.root) != 32:
+            raise IntegrityError("a spine entry holds a malformed head")
         return head
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.entry import body_bytes, chain, draft, private_digest, salt
+from domain.entry import Draft, body_bytes, chain, draft, private_digest, salt
 from domain.errors import IntegrityError
 from store.anchor import Anchor
 from store.engine import Engine
@@ -80,7 +80,7 @@ def _take_over(
     engine: Engine, anchor: Anchor, records: Sequence[LogRecord], writer: str, *, first: int, end: int, previous: bytes
 ) -> bytes:
     by_epoch = {record.epoch: record for record in records}
-    keys: dict[int, list[tuple[bytes, bytes, int]]] = {}
+    drafts: dict[int, list[Draft]] = {}
     expected = first
     for row in engine.frame(_ENTRIES, writer=writer, first=first, end=end).iter_rows(named=True):
         record, seq = by_epoch.get(row["epoch"]), row["seq"]
@@ -92,9 +92,10 @@ def _take_over(
         if chain(previous, body_bytes(row["header"].encode(), digest)) != row["leaf"]:
             raise IntegrityError(f"entry {seq} of writer {writer} does not follow the one before it; run phitrail verify")
         previous, expected = row["leaf"], seq + 1
-        drafted = draft(stored_event(row).event)
-        keys.setdefault(record.epoch, []).append((drafted.key, drafted.content, seq))
-    for epoch, rows in keys.items():
-        store_keys(engine, writer, epoch, rows)
+        drafts.setdefault(record.epoch, []).append(draft(stored_event(row).event))
+    start = first
+    for epoch, drafted in drafts.items():
+        store_keys(engine, writer, epoch, start, [one.key for one in drafted], [one.content for one in drafted])
+        start += len(drafted)
     anchor.advance_writer(writer, old=first - 1, seq=end - 1, leaf=previous)
     return previous

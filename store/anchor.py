@@ -5,20 +5,23 @@ copies: SQLite in the state directory (compare-and-swap, fsynced before anything
 checkpoint as a file in a second directory, so that restoring a whole data directory from yesterday does not restore its anchor.
 """
 
+import hashlib
 import os
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from domain.checkpoint import Head
 from domain.errors import IntegrityError
-from domain.note import Verifier, open_note
+from domain.keyring import KeyRing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer_head (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, leaf BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spine_head
     (only INTEGER PRIMARY KEY CHECK (only = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS decisions (at TEXT NOT NULL, decision TEXT NOT NULL, salt BLOB NOT NULL, reason TEXT NOT NULL);
 """
 
 
@@ -103,16 +106,27 @@ class Anchor:
         if self._copies is not None:
             _replace(self._copies / _file_name(head.origin), note)
 
-    def copied_note(self, origin: str, verifier: Verifier) -> str | None:
-        """The checkpoint in the second directory, if there is one. Raises IntegrityError where our key did not sign it."""
+    def copied_note(self, keys: KeyRing) -> str | None:
+        """The checkpoint in the second directory, if there is one. Raises IntegrityError where our keys did not sign it."""
         if self._copies is None:
             return None
-        path = self._copies / _file_name(origin)
+        path = self._copies / _file_name(keys.origin)
         if not path.exists():
             return None
         note = path.read_text(encoding="utf-8")
-        open_note(note, [verifier])
+        keys.open(note)
         return note
+
+    def record_decision(self, *, at: str, decision: str, salt: bytes, reason: str) -> bytes:
+        """Keep a person's reason in their own words. Returns SHA256(salt || reason): what the spine may say of it."""
+        with self._guard:
+            self._db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?)", (at, decision, salt, reason))
+        return hashlib.sha256(salt + reason.encode()).digest()
+
+    def decisions(self) -> Sequence[tuple[str, str, str]]:
+        """(moment, decision, reason), oldest first."""
+        with self._guard:
+            return self._db.execute("SELECT at, decision, reason FROM decisions ORDER BY rowid").fetchall()
 
     def accept(self, *, writer: str, seq: int, leaf: bytes, spine: Head, note: str) -> None:
         """A person decided that the store as it is now goes on (after a restore): take it as the new anchor."""

@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from time import monotonic
 
+from domain.entry import Draft
 from domain.errors import Backpressure, IntegrityError
 from domain.event import AuditEvent
 from domain.record import Receipt
 
-Commit = Callable[[Sequence[AuditEvent]], list[Receipt]]
+Drafted = tuple[AuditEvent, Draft]
+"""An event with its draft, as a caller hands it over."""
+
+Commit = Callable[[Sequence[Drafted]], list[Receipt]]
 
 LINGER_SECONDS = 0.05
 
@@ -28,7 +32,7 @@ class CommitQueue:
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._linger = linger
-        self._waiting: deque[tuple[Sequence[AuditEvent], Future[list[Receipt]]]] = deque()
+        self._waiting: deque[tuple[Sequence[Drafted], Future[list[Receipt]]]] = deque()
         self._count = 0
         self._closed = False
         self.failure: IntegrityError | None = None
@@ -36,7 +40,7 @@ class CommitQueue:
         self._thread = threading.Thread(target=self._run, name="ledger-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, events: Sequence[AuditEvent]) -> list[Receipt]:
+    def submit(self, events: Sequence[Drafted]) -> list[Receipt]:
         """Wait until these events are committed. Raises Backpressure, IntegrityError, or what the commit raised."""
         answer: Future[list[Receipt]] = Future()
         with self._changed:
@@ -73,14 +77,14 @@ class CommitQueue:
                 answer.set_result(receipts[start : start + len(submitted)])
                 start += len(submitted)
 
-    def _gather(self, *, linger: bool) -> list[tuple[Sequence[AuditEvent], Future[list[Receipt]]]]:
+    def _gather(self, *, linger: bool) -> list[tuple[Sequence[Drafted], Future[list[Receipt]]]]:
         """The next batch: never empty while the queue is open, empty when it is closed and drained."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if linger and not self._closed:
                 deadline = monotonic() + self._linger
                 self._changed.wait_for(lambda: self._count >= self._max_batch or self._closed, deadline - monotonic())
-            batch: list[tuple[Sequence[AuditEvent], Future[list[Receipt]]]] = []
+            batch: list[tuple[Sequence[Drafted], Future[list[Receipt]]]] = []
             size = 0
             while self._waiting and (not batch or size + len(self._waiting[0][0]) <= self._max_batch):
                 submitted, answer = self._waiting.popleft()
@@ -89,7 +93,7 @@ class CommitQueue:
             self._count -= size
             return batch
 
-    def _fail(self, batch: Sequence[tuple[Sequence[AuditEvent], Future[list[Receipt]]]], error: Exception) -> None:
+    def _fail(self, batch: Sequence[tuple[Sequence[Drafted], Future[list[Receipt]]]], error: Exception) -> None:
         failed = list(batch)
         if isinstance(error, IntegrityError):
             with self._changed:

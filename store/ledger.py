@@ -15,7 +15,7 @@ one. Nothing is acknowledged before (6). Losing the swap in (6) means a second p
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -24,22 +24,21 @@ from domain.clock import Clock
 from domain.entry import Draft, draft, genesis, same_content
 from domain.errors import IntegrityError
 from domain.event import AuditEvent
-from domain.json import Json
 from domain.merkle import Frontier, Tile
 from domain.record import Position, Receipt, Status
 from store.adoption import BEGINNING, adopt
 from store.anchor import Anchor
-from store.commit import CommitQueue
+from store.commit import CommitQueue, Drafted
 from store.engine import Engine
 from store.keys import KnownEvent, find_keys, store_keys
-from store.logs import LogRecord, epoch_of, log_origin, register_log
+from store.logs import LogRecord, epoch_of, has_rival, log_origin, register_log
 from store.segment import Segment, make_segment
-from store.spine import Spine, SpineEntry
 from store.tree import restore_frontier, store_tiles
 
 _READ_BACK = """
 SELECT count() AS entries, max(seq) AS last, argMax(leaf, seq) AS leaf FROM events
 WHERE epoch = {epoch:UInt32} AND writer = {writer:String} AND seq >= {first:UInt64}
+SETTINGS optimize_use_projections = 0, optimize_use_implicit_projections = 0
 """
 
 REUSED_ID = "event_id was used before for something else"
@@ -56,24 +55,27 @@ class Ledger:
         *,
         engine: Engine,
         anchor: Anchor,
-        spine: Spine,
+        origin: str,
         clock: Clock,
         new_secret: Callable[[], bytes],
         writer: str = "main",
         max_batch: int = 5_000,
         max_waiting: int = 100_000,
+        tiles_at_once: int = 64,
     ) -> None:
-        """`new_secret` makes the 32 random bytes of a month. Raises IntegrityError."""
+        """`origin` is that of the deployment's spine; `new_secret` makes the 32 random bytes of a month. Raises IntegrityError."""
         self.writer = writer
         self._engine = engine
         self._anchor = anchor
-        self._spine = spine
+        self._origin = origin
         self._clock = clock
         self._new_secret = new_secret
         self._state = threading.Lock()
         self._record: LogRecord | None = None
         self._seq, self._leaf, self._received = -1, b"", BEGINNING
         self._frontier = Frontier()
+        self._tiles: list[Tile] = []
+        self._tiles_at_once = tiles_at_once
         self._uncertain = True
         self._recover()
         self._queue = CommitQueue(self._commit, max_batch=max_batch, max_waiting=max_waiting)
@@ -85,10 +87,17 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Commit what is waiting, then a last checkpoint, and stop."""
+        """Commit what is waiting, and stop."""
         self._queue.close()
-        if self._queue.failure is None:
-            self.checkpoint()
+        with self._state:
+            if self._record is not None and not self._uncertain:
+                store_tiles(self._engine, self._record.log, self._tiles)
+                self._tiles = []
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether this writer gave up, because its log is not what it wrote."""
+        return self._queue.failure is not None
 
     def append(self, events: Sequence[AuditEvent]) -> list[Receipt]:
         """Store events; answers in their order, once durable and read back.
@@ -97,64 +106,65 @@ class Ledger:
         else (nothing was stored: the caller keeps the record). Raises Backpressure when too much is waiting or the store is away,
         IntegrityError when this writer has stopped.
         """
-        return self._queue.submit(events) if events else []
+        # Drafted here, in the caller's thread: while one batch is being written, the next ones are encoded.
+        return self._queue.submit([(event, draft(event)) for event in events]) if events else []
 
     def head(self) -> Position:
         """The last entry acknowledged; seq −1 before the first."""
         with self._state:
             return Position(writer=self.writer, seq=self._seq)
 
-    def checkpoint(self) -> SpineEntry:
-        """Commit the spine to this writer's head and sign it. Also when nothing happened: cutting the tail shows."""
+    def log_head(self) -> Head | None:
+        """The head of this month's log, as acknowledged; None before its first entry (`store.keeper.HeadSource`)."""
         with self._state:
-            heads = [] if self._record is None else [Head(self._record.origin, self._frontier.size, self._frontier.root())]
-            return self._spine.append("heads", {}, heads)
+            if self._record is None or self._uncertain:
+                return None
+            return Head(self._record.origin, self._frontier.size, self._frontier.root())
 
-    def commit_entry(self, kind: str, fields: Mapping[str, Json]) -> SpineEntry:
-        """Commit a typed spine entry (`tombstone`, `export`, `policy`, `audit-off`) and sign the spine with it."""
-        return self._spine.append(kind, fields)
-
-    def _commit(self, events: Sequence[AuditEvent]) -> list[Receipt]:
+    def _commit(self, items: Sequence[Drafted]) -> list[Receipt]:
         with self._state:
             if self._uncertain:
                 self._recover()
             try:
-                return self._store(events)
+                return self._store(items)
             except Exception:
                 # Whether the rows are there is unknown, and nobody was told they are: the next commit looks first.
                 self._uncertain = True
                 raise
 
-    def _store(self, events: Sequence[AuditEvent]) -> list[Receipt]:
-        drafts = [draft(event) for event in events]
-        fresh, answers = self._sort_out(events, drafts)
+    def _store(self, items: Sequence[Drafted]) -> list[Receipt]:
+        fresh, answers = self._sort_out(items)
         if fresh:
             received = max(self._clock(), self._received)
+            events, drafts = zip(*(items[index] for index in fresh), strict=True)
             segment = make_segment(
-                [events[index] for index in fresh],
-                [drafts[index] for index in fresh],
+                events,
+                drafts,
                 record=self._log_for(received),
                 first_seq=self._seq + 1,
                 received=received,
                 previous=self._leaf,
             )
-            self._write(segment, [drafts[index] for index in fresh])
-            for offset, index in enumerate(fresh):
+            self._write(segment, drafts)
+            for seq, (index, entry) in enumerate(zip(fresh, segment.entries, strict=True), segment.first_seq):
                 answers[index] = Receipt(
                     status=Status.ACCEPTED,
-                    event_id=events[index].event_id,
+                    event_id=items[index][0].event_id,
                     writer=self.writer,
-                    seq=segment.first_seq + offset,
-                    leaf=segment.entries[offset].leaf.hex(),
+                    seq=seq,
+                    leaf=entry.leaf.hex(),
                 )
-        return [answers[index] for index in range(len(events))]
+        return [answers[index] for index in range(len(items))]
 
-    def _sort_out(self, events: Sequence[AuditEvent], drafts: Sequence[Draft]) -> tuple[list[int], dict[int, Receipt]]:
+    def _sort_out(self, items: Sequence[Drafted]) -> tuple[Sequence[int], dict[int, Receipt]]:
         """Which events are new, and the answers for those that are not."""
-        known = dict(find_keys(self._engine, [drafted.key for drafted in drafts]))
+        keys = [drafted.key for _, drafted in items]
+        known = dict(find_keys(self._engine, keys))
+        if not known and len(set(keys)) == len(keys):
+            return range(len(items)), {}
         fresh: list[int] = []
         answers: dict[int, Receipt] = {}
-        for index, (event, drafted) in enumerate(zip(events, drafts, strict=True)):
+        for index, (event, drafted) in enumerate(items):
             key, content = drafted.key, drafted.content
             earlier = known.get(key)
             if earlier is None:
@@ -167,15 +177,11 @@ class Ledger:
         return fresh, answers
 
     def _log_for(self, received: datetime) -> LogRecord:
-        """The log of this month; a new month seals the old log and opens its own."""
+        """The log of this month; a new month opens its own, and the keeper seals the old one."""
         epoch = epoch_of(received)
         if self._record is not None and self._record.epoch == epoch:
             return self._record
-        if self._record is not None and self._frontier.size:
-            final = Head(self._record.origin, self._frontier.size, self._frontier.root())
-            fields: dict[str, Json] = {"origin": final.origin, "first_seq": self._record.first_seq, "last_seq": self._seq}
-            self._spine.append("seal", fields, [final])
-        origin = log_origin(self._spine.origin, self.writer, epoch)
+        origin = log_origin(self._origin, self.writer, epoch)
         last_leaf = b"" if self._record is None else self._leaf
         record = LogRecord(
             writer=self.writer,
@@ -185,8 +191,13 @@ class Ledger:
             previous=genesis(origin, last_leaf),
             secret=self._new_secret(),
         )
-        # (1) The log exists before its first entry.
+        # (1) The log exists before its first entry, and is this node's alone.
+        if self._record is not None:
+            store_tiles(self._engine, self._record.log, self._tiles)
+            self._tiles = []
         register_log(self._engine, record)
+        if has_rival(self._engine, record):
+            raise IntegrityError(f"another node writes as {self.writer} too: give each node a writer name of its own")
         self._record, self._frontier, self._leaf = record, Frontier(), record.previous
         return record
 
@@ -200,13 +211,13 @@ class Ledger:
         if (entries, last, leaf) != (len(segment.entries), segment.last_seq, segment.last_leaf):
             raise IntegrityError(f"entries {segment.first_seq} to {segment.last_seq} were not stored as written")
         # (4) Keys.
-        rows = [(drafted.key, drafted.content, seq) for seq, drafted in enumerate(drafts, segment.first_seq)]
-        store_keys(self._engine, self.writer, segment.record.epoch, rows)
-        # (5) Tiles.
-        tiles: list[Tile] = []
-        for entry in segment.entries:
-            tiles += self._frontier.append(entry.leaf)
-        store_tiles(self._engine, segment.record.log, tiles)
+        keys, contents = [drafted.key for drafted in drafts], [drafted.content for drafted in drafts]
+        store_keys(self._engine, self.writer, segment.record.epoch, segment.first_seq, keys, contents)
+        # (5) Tiles, several batches at once: until then readers compute them from the leaves.
+        self._tiles += self._frontier.extend([entry.leaf for entry in segment.entries])
+        if len(self._tiles) >= self._tiles_at_once:
+            store_tiles(self._engine, segment.record.log, self._tiles)
+            self._tiles = []
         # (6) The anchor.
         self._anchor.advance_writer(self.writer, old=self._seq, seq=segment.last_seq, leaf=segment.last_leaf)
         self._seq, self._leaf, self._received = segment.last_seq, segment.last_leaf, segment.received
@@ -216,6 +227,6 @@ class Ledger:
         adopted = adopt(self._engine, self._anchor, self.writer)
         self._uncertain = False
         self._record, self._seq, self._leaf, self._received = adopted.record, adopted.seq, adopted.leaf, adopted.received
-        self._frontier = Frontier()
+        self._frontier, self._tiles = Frontier(), []
         if self._record is not None:
             self._frontier = restore_frontier(self._engine, self._record.log, self._seq + 1 - self._record.first_seq)

@@ -11,6 +11,8 @@ from store.tree import Log
 
 _ALL = "SELECT writer, epoch, origin, first_seq, previous, secret FROM logs FINAL ORDER BY writer, epoch"
 
+_RIVALS = "SELECT uniqExact(secret) FROM logs WHERE writer = {writer:String} AND epoch = {epoch:UInt32}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
@@ -64,3 +66,9 @@ def register_log(engine: Engine, record: LogRecord) -> None:
             }
         ),
     )
+
+
+def has_rival(engine: Engine, record: LogRecord) -> bool:
+    """Whether another node registered this log as well: two nodes were given one writer name."""
+    ((secrets,),) = engine.rows(_RIVALS, writer=record.writer, epoch=record.epoch)
+    return secrets != 1

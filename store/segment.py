@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from domain.clock import rfc3339
-from domain.entry import Draft, Entry, place
+from domain.entry import Draft, Entry, Placing
 from domain.event import AuditEvent
 from store.logs import LogRecord
 
@@ -36,9 +36,9 @@ class Segment:
         devices = [event.device for event in events]
         return pl.DataFrame(
             {
-                "epoch": pl.Series([self.record.epoch] * count, dtype=pl.UInt32),
-                "writer": [self.record.writer] * count,
-                "seq": pl.Series(range(self.first_seq, self.first_seq + count), dtype=pl.UInt64),
+                "epoch": pl.repeat(self.record.epoch, count, dtype=pl.UInt32, eager=True),
+                "writer": pl.repeat(self.record.writer, count, eager=True),
+                "seq": pl.int_range(self.first_seq, self.first_seq + count, dtype=pl.UInt64, eager=True),
                 "leaf": pl.Series([entry.leaf for entry in entries], dtype=pl.Binary),
                 "header": [entry.header.decode() for entry in entries],
                 "private": [entry.private.decode() for entry in entries],
@@ -51,7 +51,7 @@ class Segment:
                 "patient_id": [event.patient_id or "" for event in events],
                 "outcome": [event.outcome or "" for event in events],
                 "time": pl.Series([event.time for event in events], dtype=pl.Datetime("us", "UTC")),
-                "received": pl.Series([self.received] * count, dtype=pl.Datetime("us", "UTC")),
+                "received": pl.repeat(self.received, count, dtype=pl.Datetime("us", "UTC"), eager=True),
                 "device_id": ["" if device is None else device.id for device in devices],
                 "device_kind": ["" if device is None or device.kind is None else str(device.kind) for device in devices],
                 "ip": [event.ip or "" for event in events],
@@ -70,10 +70,10 @@ def make_segment(
     previous: bytes,
 ) -> Segment:
     """Chain events, with their drafts, onto a log after the leaf `previous`."""
+    placing = Placing(writer=record.writer, received=rfc3339(received), secret=record.secret)
     entries: list[Entry] = []
-    moment = rfc3339(received)
     for seq, drafted in enumerate(drafts, first_seq):
-        entry = place(drafted, writer=record.writer, seq=seq, received=moment, secret=record.secret, previous=previous)
+        entry = placing.entry(drafted, seq, previous)
         entries.append(entry)
         previous = entry.leaf
     return Segment(record=record, first_seq=first_seq, received=received, events=events, entries=entries)

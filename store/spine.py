@@ -1,7 +1,7 @@
 """The spine: the small log that is never pruned, commits to every writer's head, and is the only thing signed.
 
-An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the fields of its kind (`heads`, `seal`, `tombstone`,
-`export`, `policy`, `audit-off`). Its leaf chains like an event's. The order of writes, and what a crash between them leaves:
+An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the fields of its kind (docs/log-format.md section 4).
+Its leaf chains like an event's. The order of writes, and what a crash between them leaves:
 
     (1) the entry's row           → adopted at the next start after its link is checked
     (2) the anchor, by swap       → the note is in the anchor; a second process that lost the swap stops
@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import orjson
 import polars as pl
 
-from domain.checkpoint import Head, heads_root, parse_checkpoint
+from domain.checkpoint import Head, heads_root
 from domain.clock import Clock, rfc3339
 from domain.entry import chain, genesis
-from domain.errors import IntegrityError
+from domain.errors import IntegrityError, InvalidInput
 from domain.json import Json, canonical
+from domain.keyring import KeyRing
 from domain.merkle import Frontier
-from domain.note import Signer, open_note
+from domain.note import Signer, Verifier
 from store.anchor import Anchor
 from store.engine import Engine
 from store.tree import Log, restore_frontier, store_tiles
@@ -29,6 +31,9 @@ from store.tree import Log, restore_frontier, store_tiles
 _TAIL = "SELECT count(), max(seq) FROM spine"
 _ROW = "SELECT seq, body, leaf FROM spine WHERE seq >= {first:UInt64} ORDER BY seq"
 _NEWEST = "SELECT size, note, time FROM checkpoints ORDER BY size DESC LIMIT 1"
+
+MAX_ENTRY = (1 << 16) - 1
+"""Bytes of an entry (leaf before it and body) that a tile bundle can hold (c2sp.org/tlog-tiles)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,14 @@ class SpineEntry:
 class Spine:
     """The writer of the spine. One per deployment; thread-safe. Raises IntegrityError when the store contradicts the anchor."""
 
-    def __init__(self, engine: Engine, anchor: Anchor, signer: Signer, clock: Clock) -> None:
+    def __init__(self, engine: Engine, anchor: Anchor, signer: Signer, clock: Clock, keys: KeyRing | None = None) -> None:
+        """`keys` are those that signed until now, the signer's own last; by default it is the only one there ever was."""
         self._engine = engine
         self._anchor = anchor
         self._signer = signer
+        self._keys = keys or KeyRing.of(signer.verifier)
+        if self._keys.newest != signer.verifier:
+            raise IntegrityError("the signing key is not the last of the key list: put the right state directory back")
         self._clock = clock
         self._guard = threading.Lock()
         self._log = Log(origin=signer.name)
@@ -56,37 +65,54 @@ class Spine:
 
     @property
     def origin(self) -> str:
-        """The origin line of this log, which is also the name of its key."""
+        """The origin line of this log, which is also the name of its keys."""
         return self._log.origin
 
+    @property
+    def keys(self) -> KeyRing:
+        """The keys that sign, each for its sizes."""
+        return self._keys
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._frontier.size
+
     def append(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head] = ()) -> SpineEntry:
-        """Commit a typed entry and sign the log with it. Durable when this returns."""
+        """Commit a typed entry and sign the log with it. Durable when this returns.
+
+        Raises InvalidInput where the entry would be too long for a tile bundle; nothing was written then.
+        """
         with self._guard:
+            return self._append(kind, fields, heads, [self._signer])
+
+    def rotate(self, successor: Signer) -> SpineEntry:
+        """Commit to the next key: both sign the checkpoint with that entry, and the successor alone every later one.
+
+        A rotation that a stop cut short is completed when it is asked for again: an entry that names this key as the last one
+        is not repeated. Raises IntegrityError where the successor's name is another log's.
+        """
+        with self._guard:
+            if successor.name != self._signer.name:
+                raise IntegrityError("the next key belongs to another log")
+            both = [self._signer, successor]
             if self._uncertain:
                 self._last, self._frontier = self._recover()
-            self._uncertain = True
-            entry = self._commit(kind, fields, heads)
-            self._uncertain = False
+            if self.ends_with_rotation_to(successor.verifier):
+                now = self._clock()
+                entry = SpineEntry(self._frontier.size - 1, "key-rotate", now, self._sign(now, both))
+            else:
+                entry = self._append("key-rotate", self._rotation(successor.verifier), (), both)
+            self._keys = self._keys.rotated(entry.seq, successor.verifier)
+            self._signer = successor
             return entry
 
-    def _commit(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head]) -> SpineEntry:
-        seq, now = self._frontier.size, self._clock()
-        body = canonical(
-            {"v": 1, "seq": seq, "time": rfc3339(now), "kind": kind, "heads_root": heads_root(heads).hex(), "fields": fields}
-        )
-        leaf = chain(self._last, body)
-        # (1) The entry.
-        self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
-        tiles = self._frontier.append(leaf)
-        self._last = leaf
-        store_tiles(self._engine, self._log, tiles)
-        head = Head(self.origin, self._frontier.size, self._frontier.root())
-        note = self._signer.sign(head.checkpoint)
-        # (2) From here on this is the newest checkpoint, whatever happens to the database.
-        self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
-        # (3) Published.
-        self._publish(head.size, now, note)
-        return SpineEntry(seq, kind, now, note)
+    def ends_with_rotation_to(self, successor: Verifier) -> bool:
+        """Whether the last entry names this key as the next one: a rotation that a stop may have cut short."""
+        if not self._frontier.size:
+            return False
+        said = orjson.loads(self._engine.frame(_ROW, first=self._frontier.size - 1)["body"][0])
+        return bool(said["kind"] == "key-rotate" and said["fields"] == self._rotation(successor))
 
     def checkpoint(self) -> tuple[str, datetime] | None:
         """The newest signed checkpoint and its time; None before the first."""
@@ -97,6 +123,40 @@ class Spine:
         assert isinstance(note, str)
         assert isinstance(time, datetime)
         return note, time.replace(tzinfo=UTC)
+
+    def _append(self, kind: str, fields: Mapping[str, Json], heads: Sequence[Head], signers: Sequence[Signer]) -> SpineEntry:
+        if self._uncertain:
+            self._last, self._frontier = self._recover()
+        seq, now = self._frontier.size, self._clock()
+        body = canonical(
+            {"v": 1, "seq": seq, "time": rfc3339(now), "kind": kind, "heads_root": heads_root(heads).hex(), "fields": fields}
+        )
+        if len(self._last) + len(body) > MAX_ENTRY:
+            raise InvalidInput(f"a {kind} entry of {len(body)} bytes is too long for the spine: split it")
+        self._uncertain = True
+        leaf = chain(self._last, body)
+        # (1) The entry.
+        self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
+        tiles = self._frontier.append(leaf)
+        self._last = leaf
+        store_tiles(self._engine, self._log, tiles)
+        note = self._sign(now, signers)
+        self._uncertain = False
+        return SpineEntry(seq, kind, now, note)
+
+    def _sign(self, now: datetime, signers: Sequence[Signer]) -> str:
+        head = Head(self.origin, self._frontier.size, self._frontier.root())
+        note = signers[0].sign(head.checkpoint)
+        for other in signers[1:]:
+            note += other.sign(head.checkpoint).removeprefix(f"{head.checkpoint}\n")
+        # (2) From here on this is the newest checkpoint, whatever happens to the database.
+        self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
+        # (3) Published.
+        self._publish(head.size, now, note)
+        return note
+
+    def _rotation(self, successor: Verifier) -> dict[str, Json]:
+        return {"key": successor.text, "previous": self._signer.verifier.text}
 
     def _anchored_size(self) -> int:
         anchored = self._anchor.spine_note()
@@ -113,7 +173,7 @@ class Spine:
         assert isinstance(count, int)
         if count and last != count - 1:
             raise IntegrityError("the spine has gaps or repeats: it was changed from outside; run phitrail verify")
-        check_anchored(self._anchor, self._signer, self._engine, size=count)
+        check_anchored(self._anchor, self._keys, self._engine, size=count)
         self._anchor.begin_spine()
         start = self._anchored_size()
         previous = genesis(self.origin, b"")
@@ -131,21 +191,20 @@ class Spine:
         return previous, frontier
 
 
-def check_anchored(anchor: Anchor, signer: Signer, engine: Engine, *, size: int) -> None:
+def check_anchored(anchor: Anchor, keys: KeyRing, engine: Engine, *, size: int) -> None:
     """Refuse a spine that is shorter than, or different from, what either copy of the anchor holds. Raises IntegrityError."""
-    verifier = signer.verifier
     stored = anchor.spine_note()
-    notes = [note for note in (stored and stored[1], anchor.copied_note(signer.name, verifier)) if note]
+    notes = [note for note in (stored and stored[1], anchor.copied_note(keys)) if note]
     if size and stored is None:
         raise IntegrityError("the store has a ledger, but this node has no anchor for it: is the state directory the right one?")
     for note in notes:
-        head = parse_checkpoint(open_note(note, [verifier]).text)
+        head = keys.open(note)
         if head.size > size:
             raise IntegrityError(
                 f"the store is older than its anchor: the spine has {size} entries, but {head.size} were signed here. It was "
                 "rolled back or truncated. Put the newer store back, or accept this one with `phitrail anchor accept`"
             )
-        if restore_frontier(engine, Log(origin=signer.name), head.size).root() != head.root:
+        if restore_frontier(engine, Log(origin=keys.origin), head.size).root() != head.root:
             raise IntegrityError(f"the first {head.size} spine entries are not what was signed here; run phitrail verify")
 
 

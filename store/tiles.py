@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from domain.checkpoint import Head
 from domain.entry import genesis
-from domain.errors import Conflict, IntegrityError, InvalidInput, NotFound
+from domain.errors import IntegrityError, InvalidInput, NotFound
 from domain.merkle import TILE_WIDTH, Frontier, consistency_proof
 from domain.tiles import Address, bundle
 from store.engine import Engine
@@ -45,7 +45,7 @@ class Tiles:
         """The bytes at an address: 32 for each hash of a tile, or a bundle of entries `leaf_{i-1} || body_i`.
 
         Raises NotFound where the newest checkpoint covers no such tile, and for a partial tile that is full by now; IntegrityError
-        where rows that were signed are missing; Conflict where an entry is too long for a bundle.
+        where rows that were signed are missing.
         """
         width = address.width_in(self.size())
         if address.width > width:
@@ -88,7 +88,4 @@ class Tiles:
             previous.insert(0, genesis(self._log.origin, b""))
         else:
             bodies.pop(0)
-        try:
-            return bundle([leaf + body for leaf, body in zip(previous, bodies, strict=True)])
-        except ValueError:
-            raise Conflict("an entry of this bundle has 64 KiB or more; the tile of level 0 has its hash") from None
+        return bundle([leaf + body for leaf, body in zip(previous, bodies, strict=True)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from domain.merkle import TILE_WIDTH, Frontier, Tile, root
+from domain.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, Tile, root
 from store.engine import Engine
 
 _EVENT_LEAVES = """
@@ -25,7 +25,15 @@ WHERE log = {log:String} AND level = {level:UInt8} AND n >= {first:UInt64} AND n
 GROUP BY n ORDER BY n
 """
 
-_TILE_COUNT = "SELECT uniqExact(n) FROM tiles WHERE log = {log:String} AND level = 1 AND n < {end:UInt64}"
+_TILE_COUNT = "SELECT uniqExact(n), max(n) FROM tiles WHERE log = {log:String} AND level = 1 AND n < {end:UInt64}"
+
+# Ranges are numbers of ours; with projections the planner takes longer than the answer.
+_EVENT_SPANS = """
+SELECT seq, leaf FROM events WHERE epoch = {{epoch:UInt32}} AND writer = {{writer:String}} AND ({where})
+SETTINGS optimize_use_projections = 0
+"""
+_SPINE_SPANS = "SELECT seq, leaf FROM spine WHERE {where}"
+_PATH_TILES = "SELECT level, n, any(hash) AS hash FROM tiles WHERE log = {{log:String}} AND ({where}) GROUP BY level, n"
 
 SPINE_LOG = "spine"
 
@@ -61,6 +69,16 @@ class StoredNodes:
         wanted = range(first, first + count)
         return [found[n] if n in found else root(self.hashes(level - 1, n * TILE_WIDTH, TILE_WIDTH)) for n in wanted]
 
+    def leaves_of(self, spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, bytes]]:
+        """(index, leaf) of what is stored in ranges [from, to) of indexes, in one question."""
+        log = self._log
+        where = " OR ".join(f"(seq >= {log.first_seq + low} AND seq < {log.first_seq + end})" for low, end in spans) or "0"
+        if log.writer is None:
+            frame = self._engine.frame(_SPINE_SPANS.format(where=where))
+        else:
+            frame = self._engine.frame(_EVENT_SPANS.format(where=where), epoch=log.epoch, writer=log.writer)
+        return [(seq - log.first_seq, leaf) for seq, leaf in frame.iter_rows()]
+
     def _leaves(self, first: int, count: int) -> Sequence[bytes]:
         log = self._log
         low = log.first_seq + first
@@ -95,18 +113,56 @@ def restore_frontier(engine: Engine, log: Log, size: int) -> Frontier:
     """The frontier of the first `size` entries, after storing any tile that a crash left out."""
     nodes = StoredNodes(engine, log)
     expected = size // TILE_WIDTH
-    stored = engine.rows(_TILE_COUNT, log=log.name, end=expected)[0][0]
+    stored, last = engine.rows(_TILE_COUNT, log=log.name, end=expected)[0]
     if stored != expected:
-        _rebuild(engine, log, nodes, expected)
+        # Tiles are stored in order: what a stop left out is the end, unless somebody took some from the middle.
+        start = int(str(stored)) if stored and last == int(str(stored)) - 1 else 0
+        _complete_tiles(engine, log, nodes, start, expected)
     return Frontier.restore(size, nodes)
 
 
-def _rebuild(engine: Engine, log: Log, nodes: StoredNodes, count: int) -> None:
-    frontier, tiles = Frontier(), list[Tile]()
-    for n in range(count):
-        for leaf in nodes.hashes(0, n * TILE_WIDTH, TILE_WIDTH):
-            tiles += frontier.append(leaf)
+def _complete_tiles(engine: Engine, log: Log, nodes: StoredNodes, start: int, end: int) -> None:
+    frontier, tiles = Frontier.restore(start * TILE_WIDTH, nodes), list[Tile]()
+    for n in range(start, end, TILE_WIDTH):
+        tiles += frontier.extend(nodes.hashes(0, n * TILE_WIDTH, (min(n + TILE_WIDTH, end) - n) * TILE_WIDTH))
     store_tiles(engine, log, tiles)
+
+
+class PathNodes:
+    """`Nodes` that the path of one leaf needs, read in two questions however high the tree is."""
+
+    def __init__(self, engine: Engine, log: Log, index: int, size: int) -> None:
+        """For leaf `index` of the tree over the first `size` leaves."""
+        self._stored = StoredNodes(engine, log)
+        self._found: dict[tuple[int, int], bytes] = {}
+        first, *higher = [_needed(index, size, level) for level in range(_levels(size))]
+        for n, leaf in self._stored.leaves_of(first):
+            self._found[0, n] = leaf
+        if higher:
+            ranges = [(level, low, end) for level, spans in enumerate(higher, 1) for low, end in spans]
+            where = " OR ".join(f"(level = {level} AND n >= {low} AND n < {end})" for level, low, end in ranges)
+            for level, n, found in engine.frame(_PATH_TILES.format(where=where), log=log.name).iter_rows():
+                self._found[level, n] = found
+
+    def hashes(self, level: int, first: int, count: int) -> Sequence[bytes]:
+        """See `Nodes`. What was not read along, or is not stored yet, is asked for."""
+        found = [self._found.get((level, n)) for n in range(first, first + count)]
+        known = [item for item in found if item is not None]
+        return known if len(known) == count else self._stored.hashes(level, first, count)
+
+
+def _levels(size: int) -> int:
+    """How many levels of tiles a tree has, from the leaves up."""
+    return max(1, -(-(size - 1).bit_length() // TILE_HEIGHT))
+
+
+def _needed(index: int, size: int, level: int) -> Sequence[tuple[int, int]]:
+    """Which hashes of a level lie beside the path, as [from, to): the tile it passes through, and the last one of the level."""
+    complete = size >> TILE_HEIGHT * level
+    tile = (index >> TILE_HEIGHT * (level + 1)) * TILE_WIDTH
+    last = complete // TILE_WIDTH * TILE_WIDTH
+    spans = {(tile, min(tile + TILE_WIDTH, complete)), (last, complete)}
+    return [(low, end) for low, end in sorted(spans) if low < end]
 
 
 class CachedNodes:

@@ -18,6 +18,7 @@ from retention.readback import ArchivedMonth
 from store.engine import Engine
 from store.fsck import Verification
 from store.ledger import Ledger
+from store.redaction import RedactionStore
 from store.retention import MonthLog, RetentionStore, Tombstone
 from tests.support.cast import ALICE, BOB, MALLORY, chart_view
 from tests.support.clock import TickingClock
@@ -95,9 +96,9 @@ class OldLedger:
     def disposal(self, fault: Fault | None = None, commit: CommitEntry | None = None, years: int = 6) -> Disposal:
         """A disposal as `runtime/` would wire it, dying at `fault`."""
         fault = fault or Fault()
-        store, archive = FaultyStore(self.engine), FaultyArchive(self.archive)
+        store, archive = FaultyStore(self.engine), FaultyArchive(self.archive, RedactionStore(self.engine))
         store.fault = archive.fault = fault
-        committed = commit or self.live.ledger.commit_entry
+        committed = commit or self.live.keeper.commit
 
         def faulty(kind: str, fields: Mapping[str, Json]) -> None:
             fault.call(kind, lambda: committed(kind, fields))
@@ -155,7 +156,12 @@ def old_ledger(engine: Engine, directory: Path, *, further: Sequence[int] = ()) 
     clock = TickingClock(datetime(2019, 11, 20, 9, tzinfo=UTC))
     with node(engine, directory, clock) as live:
         second = Ledger(
-            engine=engine, anchor=live.anchor, spine=live.spine, clock=clock, new_secret=lambda: b"\x02" * 32, writer="site-b"
+            engine=engine,
+            anchor=live.anchor,
+            origin=live.spine.origin,
+            clock=clock,
+            new_secret=lambda: b"\x02" * 32,
+            writer="site-b",
         )
         stored: dict[int, list[AuditEvent]] = {}
         for number, (epoch, count) in enumerate([(OLD, 12), (NEXT, 4), *((month, 2) for month in further), (NOW, 3)]):
@@ -165,6 +171,8 @@ def old_ledger(engine: Engine, directory: Path, *, further: Sequence[int] = ()) 
             if epoch in (OLD, NOW):
                 second.append(_events(100 * number + 50, 5, clock.now))
         second.close()
+        live.keeper.seal_due()
+        live.keeper.checkpoint()
         _derive(engine, seqs=[0, 1, live.ledger.head().seq])
         yield OldLedger(engine, live, clock, directory / "archive", stored)
 

@@ -8,6 +8,7 @@ import pytest
 
 from domain.errors import Backpressure, IntegrityError
 from domain.event import AuditEvent
+from domain.keyring import KeyRing
 from domain.proof import EventProof, verify_event_proof
 from domain.record import Receipt, Status
 from store.engine import Engine
@@ -25,7 +26,7 @@ def views(first: int, count: int) -> list[AuditEvent]:
 def test_events_are_numbered_chained_and_verified(engine: Engine, tmp_path: Path) -> None:
     with node(engine, tmp_path, TickingClock()) as live:
         receipts = live.ledger.append(views(0, 3)) + live.ledger.append(views(3, 2))
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
 
         assert [receipt.seq for receipt in receipts] == [0, 1, 2, 3, 4]
         assert {receipt.status for receipt in receipts} == {Status.ACCEPTED}
@@ -100,7 +101,7 @@ def test_receipt_never_goes_backwards_when_the_clock_does(engine: Engine, tmp_pa
         live.ledger.append(views(0, 1))
         clock.advance(hours=-5)
         live.ledger.append(views(1, 1))
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
 
         assert live.verify().integrity is Integrity.INTACT
     first, second = (row[0] for row in engine.rows("SELECT received FROM events ORDER BY seq"))
@@ -113,13 +114,14 @@ def test_a_month_ends_with_a_seal_and_the_next_log_follows_it(engine: Engine, tm
         live.ledger.append(views(0, 300))
         clock.advance(days=31)
         live.ledger.append(views(300, 10))
-        live.ledger.checkpoint()
+        live.keeper.seal_due()
+        live.keeper.checkpoint()
         proofs = Proofs(engine, SIGNER.name)
 
         assert engine.rows("SELECT epoch, count() FROM events GROUP BY epoch ORDER BY epoch") == [(202603, 300), (202604, 10)]
         assert [kind for (kind,) in engine.rows("SELECT kind FROM spine ORDER BY seq")] == ["seal", "heads"]
         for seq in (0, 255, 299, 300, 309):
-            verify_event_proof(proofs.event("main", seq), [SIGNER.verifier])
+            verify_event_proof(proofs.event("main", seq), KeyRing.of(SIGNER.verifier))
         assert live.verify().integrity is Integrity.INTACT
 
 
@@ -131,26 +133,26 @@ def test_a_restart_goes_on_where_it_stopped(engine: Engine, tmp_path: Path, coun
 
     with node(engine, tmp_path, clock) as again:
         (receipt,) = again.ledger.append([chart_view(count)])
-        again.ledger.checkpoint()
+        again.keeper.checkpoint()
 
         assert receipt.seq == count
         assert again.ledger.append([chart_view(0)])[0].status is Status.DUPLICATE
         assert again.verify().integrity is Integrity.INTACT
         for seq in {0, count // 2, count}:
-            verify_event_proof(Proofs(engine, SIGNER.name).event("main", seq), [SIGNER.verifier])
+            verify_event_proof(Proofs(engine, SIGNER.name).event("main", seq), KeyRing.of(SIGNER.verifier))
 
 
 def test_a_proof_survives_its_outward_form_and_fails_on_any_change(engine: Engine, tmp_path: Path) -> None:
     with node(engine, tmp_path, TickingClock()) as live:
         live.ledger.append(views(0, 10))
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
         proof = Proofs(engine, SIGNER.name).event("main", 4)
 
     import orjson
 
     text = orjson.dumps(proof.to_json())
     assert EventProof.from_json(text) == proof
-    assert verify_event_proof(proof, [SIGNER.verifier]).origin == SIGNER.name
+    assert verify_event_proof(proof, KeyRing.of(SIGNER.verifier)).origin == SIGNER.name
     for broken in (
         replace(proof, body=proof.body.replace(b"alice", b"mallo")),
         replace(proof, previous=bytes(32)),
@@ -162,7 +164,7 @@ def test_a_proof_survives_its_outward_form_and_fails_on_any_change(engine: Engin
         replace(proof, checkpoint=proof.checkpoint.replace("\n1\n", "\n2\n")),
     ):
         with pytest.raises(IntegrityError):
-            verify_event_proof(broken, [SIGNER.verifier])
+            verify_event_proof(broken, KeyRing.of(SIGNER.verifier))
 
 
 def test_a_store_behind_its_anchor_is_refused(engine: Engine, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_restored_data_directory_is_noticed_by_the_second_copy_of_the_anchor(e
     """Yesterday's data directory, state directory included: only the copy elsewhere remembers."""
     with node(engine, tmp_path, TickingClock()) as live:
         live.ledger.append(views(0, 5))
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
     for file in (tmp_path / "state").iterdir():
         file.unlink()
     for table in ("events", "spine", "checkpoints", "event_keys", "tiles", "logs"):
@@ -245,7 +247,7 @@ def test_an_idle_ledger_still_commits(engine: Engine, tmp_path: Path) -> None:
     with node(engine, tmp_path, TickingClock()) as live:
         live.ledger.append(views(0, 1))
         for _ in range(3):
-            live.ledger.checkpoint()
+            live.keeper.checkpoint()
 
         assert live.verify().signed_size == 3
 

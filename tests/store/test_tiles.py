@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.checkpoint import parse_checkpoint
-from domain.errors import Conflict, IntegrityError, InvalidInput, NotFound
+from domain.errors import IntegrityError, InvalidInput, NotFound
+from domain.json import canonical
 from domain.merkle import EMPTY_ROOT, leaf_hash, root, verify_consistency
 from domain.note import open_note
 from domain.tiles import Address, parse_bundle
@@ -183,11 +184,14 @@ def test_a_changed_body_no_longer_hashes_to_its_tile(engine: Engine, tmp_path: P
         assert fits == [True, False, True]
 
 
-def test_an_entry_too_long_for_a_bundle_keeps_its_hash(engine: Engine, tmp_path: Path) -> None:
+def test_an_entry_too_long_for_a_bundle_is_not_taken(engine: Engine, tmp_path: Path) -> None:
     with spine_of(engine, tmp_path, 1) as log:
-        log.spine.append("policy", {"reason": "x" * 0x10000})
+        with pytest.raises(InvalidInput, match="too long for the spine"):
+            log.spine.append("policy", {"decision": "x" * 0x10000})
+        longest = 0x10000 - 1 - 32
+        body = canonical({"v": 1, "seq": 1, "time": "2026-03-02T08:00:00.000000Z", "kind": "policy", "heads_root": "0" * 64})
+        log.spine.append("policy", {"decision": "x" * (longest - len(body) - len(',"fields":{"decision":""}'))})
 
         assert log.signed() == (2, root(log.hashes(0, 0, 2)))
-        with pytest.raises(Conflict, match="64 KiB"):
-            log.tiles.read(Address(level=None, n=0, width=2))
-        assert len(parse_bundle(log.tiles.read(Address(level=None, n=0, width=1)))) == 1
+        entries = parse_bundle(log.tiles.read(Address(level=None, n=0, width=2)))
+        assert [len(entry) for entry in entries][1] == 0xFFFF

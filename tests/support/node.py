@@ -10,6 +10,7 @@ from domain.note import Signer
 from store.anchor import Anchor
 from store.engine import Engine
 from store.fsck import Trusted, Verification, check
+from store.keeper import Keeper, kept
 from store.ledger import Ledger
 from store.spine import Spine
 
@@ -18,11 +19,12 @@ SIGNER = Signer("log.example/spine", bytes(range(32)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Engine, anchor, spine and ledger that belong together."""
+    """Engine, anchor, spine, keeper and ledger that belong together."""
 
     engine: Engine
     anchor: Anchor
     spine: Spine
+    keeper: Keeper
     ledger: Ledger
 
     def verify(self, *, notes: tuple[str, ...] = ()) -> Verification:
@@ -50,8 +52,7 @@ def node(engine: Engine, directory: Path, clock: Clock, **options: int) -> Itera
     """Open a node on `directory`; its ledger is closed at the end (with a last checkpoint)."""
     with closing(Anchor(directory / "state", directory / "copies")) as anchor:
         spine = Spine(engine, anchor, SIGNER, clock)
-        ledger = Ledger(engine=engine, anchor=anchor, spine=spine, clock=clock, new_secret=lambda: bytes(32), **options)
-        try:
-            yield Node(engine=engine, anchor=anchor, spine=spine, ledger=ledger)
-        finally:
-            ledger.close()
+        keeper = Keeper(engine, spine, clock)
+        ledger = Ledger(engine=engine, anchor=anchor, origin=SIGNER.name, clock=clock, new_secret=lambda: bytes(32), **options)
+        with kept(keeper, ledger):
+            yield Node(engine=engine, anchor=anchor, spine=spine, keeper=keeper, ledger=ledger)
