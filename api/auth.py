@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, params
 
 from api.problems import Forbidden, Unauthenticated
 from api.services import Services
@@ -78,6 +78,11 @@ def needs(services: Services, permission: Permission) -> Callable[..., Principal
         return principal
 
     return allowed
+
+
+def sees_log(services: Services) -> list[params.Depends]:
+    """Dependencies of the transparency-log routes: none where the log is public, else the right to read the system."""
+    return [] if services.is_log_public else [Depends(needs(services, Permission.READ_SYSTEM))]
 
 
 def signed_in(services: Services) -> Callable[..., Principal]:

@@ -14,7 +14,7 @@ from dashboards.reports import ReportParams
 from dashboards.views import RecordState, Site
 from domain.clock import Clock
 from domain.event import AuditEvent
-from domain.note import Verifier
+from domain.keyring import KeyRing
 from domain.proof import EventProof
 from domain.record import Parsed, Position, Receipt
 from store.access_overview import AccessOverview
@@ -71,7 +71,9 @@ class Services:
     ticks: Callable[[], float]
     new_token: TokenSource
     prove: Callable[[str, int], EventProof]
-    verifiers: Sequence[Verifier]
+    ledger_keys: KeyRing
+    newest_note: Callable[[], str | None]
+    is_log_public: bool
     record_state: Callable[[], RecordState]
     site: Callable[[], Site]
     report: Callable[[str, ReportParams, str], bytes]
@@ -92,7 +94,7 @@ def assemble(
     ticks: Callable[[], float],
     new_token: TokenSource,
     prove: Callable[[str, int], EventProof],
-    verifiers: Sequence[Verifier],
+    ledger_keys: KeyRing,
     record_state: Callable[[], RecordState],
     site: Callable[[], Site],
     report: Callable[[str, ReportParams, str], bytes],
@@ -100,16 +102,19 @@ def assemble(
     unready: Callable[[], Mapping[str, str]] = dict,
     metrics: Sequence[Collector] = (),
     is_proxied_tls: bool = False,
+    is_log_public: bool = True,
+    newest_note: Callable[[], str | None] | None = None,
     hasher: PasswordHasher | None = None,
 ) -> Services:
     """Services over one engine.
 
     `ticks` gives seconds that only go forward; `new_token` 32 random bytes as URL-safe text; `prove` the proof of one entry (raises
-    NotFound); `verifiers` are the keys that sign checkpoints; `record_state` is what the last verification found; `site` the
+    NotFound); `ledger_keys` are the keys that sign checkpoints; `record_state` is what the last verification found; `site` the
     organisation as it is known now; `report` writes a report by name as html, pdf, csv or json (raises InvalidInput); `unready`
     says which parts of this process cannot work now, and why, beyond what the store answers itself; `metrics` are collectors of
     other parts for `/metrics`. `is_proxied_tls` says that a proxy in front ends TLS, so that cookies are Secure although we see
-    plain HTTP.
+    plain HTTP. `is_log_public`: checkpoint and tiles are given to whoever asks. `newest_note` gives
+    the newest checkpoint that may be published, cosigned where there are witnesses; by default the newest signed.
     """
     return Services(
         engine=engine,
@@ -132,7 +137,9 @@ def assemble(
         ticks=ticks,
         new_token=new_token,
         prove=prove,
-        verifiers=verifiers,
+        ledger_keys=ledger_keys,
+        newest_note=newest_note or (lambda: _newest(engine)),
+        is_log_public=is_log_public,
         record_state=record_state,
         site=site,
         report=report,
@@ -141,3 +148,8 @@ def assemble(
         version=version,
         is_proxied_tls=is_proxied_tls,
     )
+
+
+def _newest(engine: Engine) -> str | None:
+    newest = Overview(engine).checkpoint()
+    return None if newest is None else newest.note

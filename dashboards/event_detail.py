@@ -8,7 +8,7 @@ import orjson
 from domain.errors import IntegrityError, NotFound
 from domain.finding import Alert
 from domain.json import Json
-from domain.note import Verifier
+from domain.keyring import KeyRing
 from domain.proof import EventProof, verify_event_proof
 from domain.record import StoredEvent
 from store.access_overview import AccessFact, AccessOverview, DeliveryFact
@@ -59,7 +59,7 @@ def event_detail(
     accesses: AccessOverview,
     alerts: AlertStore,
     prove: Callable[[str, int], EventProof],
-    verifiers: Sequence[Verifier],
+    keys: KeyRing,
 ) -> EventDetail:
     """Gather the page; the proof is made and checked at this moment."""
     place = (stored.writer, stored.seq)
@@ -69,7 +69,7 @@ def event_detail(
         raw=raw_record(stored.event.raw),
         fact=accesses.facts([place]).get(place),
         delivery=accesses.deliveries([place]).get(place),
-        proof=_proof(place, prove, verifiers),
+        proof=_proof(place, prove, keys),
         alerts=_citing(stored, alerts),
     )
 
@@ -106,13 +106,13 @@ def flat(value: Json, name: str = "") -> list[tuple[str, str]]:
     return found or ([(name, "–")] if name else [])
 
 
-def _proof(place: tuple[str, int], prove: Callable[[str, int], EventProof], verifiers: Sequence[Verifier]) -> ProofView:
+def _proof(place: tuple[str, int], prove: Callable[[str, int], EventProof], keys: KeyRing) -> ProofView:
     try:
         proof = prove(*place)
     except NotFound as error:
         return ProofView(missing=str(error))
     try:
-        spine = verify_event_proof(proof, verifiers)
+        spine = verify_event_proof(proof, keys)
     except IntegrityError as error:
         return ProofView(proof=proof, failure=str(error))
     return ProofView(proof=proof, spine_size=spine.size, key_name=spine.origin)

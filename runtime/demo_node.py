@@ -93,7 +93,7 @@ class DemoNode:
 
     def checkpoint(self) -> str:
         """See `DemoApp`."""
-        return self._node.ledger.checkpoint().checkpoint
+        return self._node.keeper.checkpoint().checkpoint
 
     def verify(self) -> Verification:
         """See `DemoApp`. From here on the whole schedule runs."""

@@ -26,7 +26,8 @@ def schedule(product: Product) -> Sequence[Job]:
     """What a worker does. Every job may be stopped at any moment and run again: each has its own cursor or watermark."""
     settings = product.settings
     return [
-        Job(name="checkpoint", seconds=settings.ledger.checkpoint_seconds, run=product.node.ledger.checkpoint),
+        Job(name="checkpoint", seconds=settings.ledger.checkpoint_seconds, run=product.node.keeper.checkpoint),
+        Job(name="seal", seconds=60, run=product.node.keeper.seal_due),
         Job(name="analytics", seconds=settings.analytics.follow_seconds, run=product.follow),
         Job(name="days", seconds=60, run=product.close_days),
         Job(name="silence", seconds=60, run=product.listen),

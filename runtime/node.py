@@ -6,13 +6,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from domain.clock import Clock
+from domain.keyring import KeyRing
 from domain.note import Signer
-from runtime.identity import load_signer, make_signer
+from runtime.identity import load_keys, load_signer, make_signer, resume_rotation
 from runtime.settings import Settings
 from store.anchor import Anchor
 from store.engine import Engine
 from store.fsck import Trusted, Verification, check
 from store.intake import Intake
+from store.keeper import Keeper, kept
+from store.lease import hold_lease
 from store.ledger import Ledger
 from store.quarantine import Quarantine
 from store.spine import Spine
@@ -27,11 +30,12 @@ class Base:
     engine: Engine
     anchor: Anchor
     signer: Signer
+    keys: KeyRing
 
     def verify(self, *, since: int = 0) -> Verification:
         """Recompute the ledger and compare it with everything that was signed or acknowledged here."""
         signed = self.anchor.spine_note()
-        copied = self.anchor.copied_note(self.signer.name, self.signer.verifier)
+        copied = self.anchor.copied_note(self.keys)
         head = self.anchor.writer_head(self.settings.ledger.writer)
         trusted = Trusted(
             key_name=self.signer.name,
@@ -48,6 +52,7 @@ class Node:
 
     base: Base
     spine: Spine
+    keeper: Keeper
     ledger: Ledger
     quarantine: Quarantine
     intake: Intake
@@ -64,22 +69,26 @@ def open_base(settings: Settings, clock: Clock) -> Iterator[Base]:
         signer = load_signer(settings.state_dir) or make_signer(settings.state_dir, settings.organisation)
         anchor = Anchor(settings.state_dir, settings.anchor_copies)
         stack.callback(anchor.close)
-        yield Base(settings=settings, clock=clock, engine=engine, anchor=anchor, signer=signer)
+        spine_keys = load_keys(settings.state_dir, signer)
+        yield Base(settings=settings, clock=clock, engine=engine, anchor=anchor, signer=signer, keys=spine_keys)
 
 
 @contextmanager
 def open_node(settings: Settings, clock: Clock) -> Iterator[Node]:
     """Open a base and start its writer; at the end what waits is committed and a last checkpoint signed. Raises IntegrityError."""
-    with open_base(settings, clock) as base:
-        spine = Spine(base.engine, base.anchor, base.signer, clock)
+    with hold_lease(settings.state_dir, settings.ledger.writer), open_base(settings, clock) as base:
+        spine = Spine(base.engine, base.anchor, base.signer, clock, base.keys)
+        resume_rotation(settings.state_dir, spine)
+        keeper = Keeper(base.engine, spine, clock)
         ledger = Ledger(
             engine=base.engine,
             anchor=base.anchor,
-            spine=spine,
+            origin=spine.origin,
             clock=clock,
             new_secret=lambda: os.urandom(32),
             writer=settings.ledger.writer,
         )
-        with ledger:
+        with kept(keeper, ledger):
             quarantine = Quarantine(base.engine, clock)
-            yield Node(base=base, spine=spine, ledger=ledger, quarantine=quarantine, intake=Intake(ledger, quarantine))
+            intake = Intake(ledger, quarantine)
+            yield Node(base=base, spine=spine, keeper=keeper, ledger=ledger, quarantine=quarantine, intake=intake)

@@ -60,6 +60,7 @@ def serving(product: Product, parts: frozenset[Part] = frozenset(Part)) -> Itera
             if listeners:
                 syslog = stack.enter_context(SyslogCollector(listeners, product.intake, product.clock))
         stopped = threading.Event()
+        stack.enter_context(_recording(product))
         base_url = ""
         if parts & {Part.API, Part.INGEST}:
             more = [intake_routes.router] if Part.INGEST in parts else []
@@ -70,6 +71,18 @@ def serving(product: Product, parts: frozenset[Part] = frozenset(Part)) -> Itera
             scheduler.start()
             stack.callback(scheduler.stop)
         yield Serving(product=product, base_url=base_url, syslog=syslog, authority=authority, stopped=stopped)
+
+
+@contextmanager
+def _recording(product: Product) -> Iterator[None]:
+    """The spine says when this node records and when it does not (the audit log's status, 45 CFR 170.315(d)(2)(i)(B))."""
+    keeper, writer = product.node.keeper, product.settings.ledger.writer
+    keeper.commit("audit-off", {"writer": writer, "state": "on"})
+    try:
+        yield
+    finally:
+        if not product.node.ledger.has_stopped:
+            keeper.commit("audit-off", {"writer": writer, "state": "off"})
 
 
 @contextmanager

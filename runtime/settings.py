@@ -43,6 +43,9 @@ class Http(Group):
     host: str = Field("127.0.0.1", description="address of API and dashboard")
     port: Port = Field(8080, description="port of API and dashboard")
     base_url: str | None = Field(None, description="how people reach the dashboard, for links in notifications")
+    public_log: bool = Field(
+        True, description="checkpoint, tiles and consistency proofs (no PHI in them) are given to whoever asks, signed in or not"
+    )
     proxied_tls: bool = Field(False, description="a proxy in front ends TLS: cookies are marked Secure")
 
 

@@ -69,7 +69,7 @@ def router(services: Services) -> APIRouter:
         """One event, beside the record it was understood from, with its proof."""
         stored = services.events.get(writer, seq)
         view = event_detail(
-            stored, accesses=services.accesses, alerts=services.alerts, prove=services.prove, verifiers=services.verifiers
+            stored, accesses=services.accesses, alerts=services.alerts, prove=services.prove, keys=services.ledger_keys
         )
         record_read(services, request, principal, rows=1, patient_id=stored.event.patient_id)
         return page(services, principal, "event.html", view, section="events")

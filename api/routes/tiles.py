@@ -3,30 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.auth import Permission, needs
+from api.auth import sees_log
 from api.routes.proofs import LARGEST_SEQ
 from api.services import Services
-from domain.errors import NotFound
 from domain.tiles import parse_address
 from store.tiles import Tiles
 
 MEDIA_TYPE = "application/octet-stream"
 
-FOR_EVER = "private, max-age=31536000, immutable"
-"""A full tile never changes. `private`: it was given to somebody who may read it, not to every client of a shared cache."""
-
 
 def router(services: Services) -> APIRouter:
     """`/tile/{path}` and `/v1/consistency`."""
-    routes = APIRouter(tags=["proofs"], dependencies=[Depends(needs(services, Permission.READ_SYSTEM))])
+    routes = APIRouter(tags=["proofs"], dependencies=sees_log(services))
+    for_ever = f"{'public' if services.is_log_public else 'private'}, max-age=31536000, immutable"
 
     def tiles() -> Tiles:
-        # The spine's origin is the name of the key that signs it; a node without one has no spine to show.
-        if not services.verifiers:
-            raise NotFound("this node has no key, and so no spine to show")
-        return Tiles(services.engine, services.verifiers[0].name)
+        return Tiles(services.engine, services.ledger_keys.origin)
 
     @routes.get(
         "/tile/{path:path}",
@@ -39,8 +33,8 @@ def router(services: Services) -> APIRouter:
         # A route's pattern matches before a last newline, so `path` can lack what was sent; the request has all of it.
         del path
         address = parse_address(request.scope["path"])
-        # A partial tile is gone once it is full, so nobody keeps it.
-        headers = {} if address.is_partial else {"Cache-Control": FOR_EVER}
+        # A full tile never changes. A partial one is gone once it is full, so nobody keeps it.
+        headers = {} if address.is_partial else {"Cache-Control": for_ever}
         return Response(tiles().read(address), media_type=MEDIA_TYPE, headers=headers)
 
     @routes.get("/v1/consistency", operation_id="getConsistency")

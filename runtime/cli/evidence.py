@@ -1,14 +1,14 @@
 """Commands about proof: verify, prove, anchor, export, verify-export."""
 
 import json
+import os
 from typing import Annotated
 
 import typer
 
-from domain.checkpoint import parse_checkpoint
 from domain.clock import system_clock
 from domain.errors import Conflict, IntegrityError
-from domain.note import open_note
+from domain.tlog_proof import tlog_proof
 from runtime.cli.options import AsJson, DataDir, err, out, settings
 from runtime.node import Base, open_base
 from store.completeness import Completeness, examine
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     anchor = typer.Typer(help="What this node last signed, kept outside the store.", no_args_is_help=True)
     anchor.command("show")(anchor_show)
     anchor.command("accept")(anchor_accept)
+    anchor.command("rotate")(anchor_rotate)
     app.add_typer(anchor, name="anchor")
 
 
@@ -80,27 +81,43 @@ def prove(
     seq: Annotated[int, typer.Argument(help="Sequence number of the event.", min=0)],
     data_dir: DataDir = None,
     writer: Annotated[str | None, typer.Option(help="Whose log; default: this node's.")] = None,
+    as_tlog: Annotated[
+        bool, typer.Option("--tlog-proof", help="As a C2SP tlog-proof of the spine entry, with the way from it to the event.")
+    ] = False,
 ) -> None:
     """Print the inclusion proof of one event against the newest checkpoint, as JSON."""
     with open_base(settings(data_dir), system_clock) as base:
-        proof = Proofs(base.engine, base.signer.name).event(writer or base.settings.ledger.writer, seq)
-    print(json.dumps(proof.to_json(), indent=2, ensure_ascii=False))
+        proof = Proofs(base.engine, base.keys.origin).event(writer or base.settings.ledger.writer, seq)
+    if as_tlog:
+        print(tlog_proof(proof).text, end="")
+    else:
+        print(json.dumps(proof.to_json(), indent=2, ensure_ascii=False))
 
 
 def anchor_show(data_dir: DataDir = None) -> None:
     """Show what was last signed and acknowledged here, and the key that signs."""
     with open_base(settings(data_dir), system_clock) as base:
-        out.print(f"key:        {base.signer.verifier.text}", soft_wrap=True)
+        for key in base.keys.keys:
+            sizes = f"sizes {key.from_size} to {'now' if key.to_size is None else key.to_size}"
+            out.print(f"key:        {key.verifier.text} ({sizes})", soft_wrap=True)
         for name, note in _notes(base).items():
-            head = parse_checkpoint(open_note(note, [base.signer.verifier]).text)
+            head = base.keys.open(note)
             out.print(f"{name}: spine of {head.size:,} entries, root {head.root.hex()[:16]}…")
         head_of = base.anchor.writer_head(base.settings.ledger.writer)
+        for at, decision, why in base.anchor.decisions():
+            out.print(f"decision:   {at[:10]} {decision}: {why}", soft_wrap=True, markup=False)
         if head_of is not None:
             out.print(f"writer:     {base.settings.ledger.writer} acknowledged up to entry {head_of[0]:,}")
 
 
 def anchor_accept(
-    reason: Annotated[str, typer.Option("--reason", help="Why the older store goes on; it is committed to the spine.")],
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason",
+            help="Why the older store goes on, without patients' names. Kept with the anchor; the spine has its salted digest.",
+        ),
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """After a restore: accept the store as it is, although more was signed here. The decision is committed to the spine."""
@@ -113,12 +130,31 @@ def anchor_accept(
             raise Conflict("the store agrees with its anchor: there is nothing to accept")
         if len(behind) != len(verdict.problems):
             raise IntegrityError("the store is not only older, it was changed: `phitrail verify` lists how; it cannot be accepted")
-        entry = accept_store(base, reason)
+        entry = accept_store(base, reason, salt=os.urandom(16))
     err.print(f"accepted: spine entry {entry.seq} says so. Keep the old checkpoint: it shows what was lost.")
+
+
+def anchor_rotate(
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Change the signing key. Both keys sign the change; the old one signs nothing after it and is destroyed."""
+    from runtime.identity import rotate
+    from runtime.node import open_node
+
+    if not yes:
+        typer.confirm(
+            "Change the signing key of this ledger? Whoever trusts the old key learns the new one from the ledger.", abort=True
+        )
+    chosen = settings(data_dir)
+    with open_node(chosen, system_clock) as node:
+        entry = rotate(chosen.state_dir, node.spine, lambda: os.urandom(32))
+        out.print(f"new key: {node.spine.keys.newest.text}", soft_wrap=True)
+    err.print(f"spine entry {entry.seq} names it. Give it to whoever checks your exports; state/ledger.keys has all keys.")
 
 
 def _notes(base: Base) -> dict[str, str]:
     signed = base.anchor.spine_note()
-    copied = base.anchor.copied_note(base.signer.name, base.signer.verifier)
+    copied = base.anchor.copied_note(base.keys)
     notes = {"anchor    ": signed[1] if signed else None, "copy      ": copied}
     return {name: note for name, note in notes.items() if note}

@@ -16,6 +16,7 @@ from api.app import create_app
 from api.services import Services, assemble
 from dashboards.reports import Reports
 from dashboards.views import RecordState, Site
+from domain.keyring import KeyRing
 from store.accounts import Role
 from store.alerts import AlertStore
 from store.completeness import examine
@@ -118,7 +119,7 @@ def furnish(portal: BlockingPortal, here: Node, clock: TickingClock) -> House:
         ticks=lambda: 0.0,
         new_token=lambda: f"token-{next(numbers):037d}",
         prove=lambda writer, seq: Proofs(engine, SIGNER.name).event(writer, seq),
-        verifiers=[SIGNER.verifier],
+        ledger_keys=KeyRing.of(SIGNER.verifier),
         record_state=lambda: state[0],
         site=lambda: Site(name="St. Example", zone=NEW_YORK),
         report=reports.report,

@@ -9,6 +9,7 @@ import pytest
 
 from api.csv_rows import COLUMNS, safe_cell
 from domain.event import Actor, ActorKind
+from domain.keyring import KeyRing
 from domain.note import open_note
 from domain.proof import EventProof, verify_event_proof
 from store.accounts import Role
@@ -151,7 +152,7 @@ def test_one_event_comes_with_its_record_and_a_proof_that_holds(house: House) ->
     a_day(house.node.ledger.append)
     client = house.program(Role.AUDITOR)
     early = client.get("/v1/events/main/4").json()
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
 
     answer = client.get("/v1/events/main/4").json()
     proof = EventProof.from_json(client.get("/v1/proofs/main/4").content)
@@ -161,7 +162,7 @@ def test_one_event_comes_with_its_record_and_a_proof_that_holds(house: House) ->
     assert answer["raw"] == '{"n": 10}'
     assert answer["proof"]["body"] == proof.body.decode()
     assert answer["proof_missing"] is None
-    signed = verify_event_proof(proof, [SIGNER.verifier])
+    signed = verify_event_proof(proof, KeyRing.of(SIGNER.verifier))
     note = client.get("/checkpoint")
     assert note.headers["content-type"].startswith("text/plain")
     assert open_note(note.text, [SIGNER.verifier]).text == signed.checkpoint
@@ -169,7 +170,7 @@ def test_one_event_comes_with_its_record_and_a_proof_that_holds(house: House) ->
 
 def test_the_proof_names_no_patient(house: House) -> None:
     a_day(house.node.ledger.append)
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
 
     text = house.program(Role.ADMIN).get("/v1/proofs/main/4").text
 

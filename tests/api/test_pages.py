@@ -69,7 +69,7 @@ def filled(house: House) -> None:
     alerts.acknowledge("two", by="carol", note="Asking the unit.", at=NOON, expected_version=1)
     alerts.resolve("three", by="carol", note="Test system.", at=NOON, expected_version=1)
     house.services.outbox.put([plan(alert_id="one", version=1, channel="webhook", at=NOON, due=NOON)])
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
     house.verify()
     house.clock.advance(minutes=3)
 

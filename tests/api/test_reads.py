@@ -54,7 +54,7 @@ TEMPLATES = {
 def filled(house: House) -> None:
     a_day(house.node.ledger.append)
     raise_alert(house.services.alerts, an_alert("one"))
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
 
 
 def test_a_read_is_one_event_that_names_who_and_what_was_asked_but_not_its_values(house: House) -> None:

@@ -34,7 +34,7 @@ def test_readiness_tells_nobody_why_but_those_who_may_know(house: House) -> None
 def test_metrics_count_and_name_nobody(house: House) -> None:
     a_day(house.node.ledger.append)
     raise_alert(house.services.alerts, an_alert("one"))
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
     house.verify()
     house.clock.advance(seconds=7)
 

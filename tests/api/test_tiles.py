@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
+from api.app import create_app
 from domain.checkpoint import Head, parse_checkpoint
 from domain.merkle import Frontier, leaf_hash, root, verify_consistency
 from domain.note import open_note
@@ -99,7 +101,7 @@ def test_a_follower_checks_each_checkpoint_against_the_one_before(engine: Engine
         follower = Follower(house.program(Role.ADMIN))
         held = follower.checkpoint()
         for _ in range(4):
-            house.node.ledger.checkpoint()
+            house.node.keeper.checkpoint()
             newest = follower.checkpoint()
             asked = {"from": held.size, "to": newest.size}
             answer = follower.client.get("/v1/consistency", params=asked).raise_for_status().json()
@@ -119,12 +121,24 @@ def test_a_follower_checks_each_checkpoint_against_the_one_before(engine: Engine
 
 def test_only_what_never_changes_may_be_kept(engine: Engine, tmp_path: Path, portal: BlockingPortal) -> None:
     with house_of(engine, tmp_path, portal, 257) as house:
-        client = house.program(Role.AUDITOR)
+        client = house.visitor()
 
         kept = {path: client.get(path).headers["cache-control"] for path in ("/tile/0/000", "/tile/entries/000")}
-        assert set(kept.values()) == {"private, max-age=31536000, immutable"}
+        assert set(kept.values()) == {"public, max-age=31536000, immutable"}
         for path in ("/tile/0/001.p/1", "/tile/1/000.p/1", "/tile/entries/001.p/1", "/tile/0/001", "/tile/0/000.p/9", "/tile/0/1"):
             assert client.get(path).headers["cache-control"] == "no-store", path
+
+
+def test_a_log_that_is_not_public_is_for_those_who_may_read_the_system(
+    engine: Engine, tmp_path: Path, portal: BlockingPortal
+) -> None:
+    with house_of(engine, tmp_path, portal, 257) as house:
+        house.app = create_app(replace(house.services, is_log_public=False))
+        visitor, auditor = house.visitor(), house.program(Role.AUDITOR)
+
+        for path in ("/tile/0/000", "/checkpoint", "/v1/consistency?from=1&to=2"):
+            assert (visitor.get(path).status_code, auditor.get(path).status_code) == (401, 200), path
+        assert auditor.get("/tile/0/000").headers["cache-control"] == "private, max-age=31536000, immutable"
 
 
 REFUSED = [
@@ -172,7 +186,7 @@ def test_what_is_not_there_is_a_problem_document_that_repeats_nothing_sent(
 
 def test_reading_tiles_is_no_read_of_phi(house: House) -> None:
     """Nothing about a patient is in the spine, so following it writes nothing to the ledger."""
-    house.node.ledger.checkpoint()
+    house.node.keeper.checkpoint()
     before = house.node.ledger.head()
 
     Follower(house.program(Role.ADMIN)).read(Address(level=None, n=0, width=1))

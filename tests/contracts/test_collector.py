@@ -140,5 +140,5 @@ def test_a_way_in_keeps_the_contract(engine: Engine, tmp_path: Path, name: str) 
         assert at.stored() == 8
         assert sorted(at.raws()) == sorted(GARBAGE)
         assert all(at.reasons())
-        at.node.ledger.checkpoint()
+        at.node.keeper.checkpoint()
         assert at.node.verify().integrity is Integrity.INTACT

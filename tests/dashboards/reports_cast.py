@@ -140,7 +140,7 @@ def hospital(engine: Engine, directory: Path) -> Iterator[Reports]:
     clock = TickingClock(datetime(2026, 4, 2, 9, tzinfo=UTC))
     with node(engine, directory, clock) as live:
         live.ledger.append(accesses())
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
         _access_facts(engine)
         _delivery_facts(engine)
         yield Reports(ReportQuestions(engine), clock, organisation="Lakeside Clinic", zone=ZONE, directory=Names())

@@ -28,4 +28,4 @@ if __name__ == "__main__":
         for lane in range(3):
             threading.Thread(target=load, args=(lane,), daemon=True).start()
         while True:
-            node.ledger.checkpoint()
+            node.keeper.checkpoint()

@@ -17,7 +17,7 @@ if __name__ == "__main__":
     with open_node(settings, system_clock) as node:
         product = build(node)
         node.ledger.append([chart_view(n) for n in range(20)])
-        node.ledger.checkpoint()
+        node.keeper.checkpoint()
         product.verify()
         node.base.engine.execute("ALTER TABLE events UPDATE actor_id = 'bob' WHERE seq = 5")
         for _ in range(2):

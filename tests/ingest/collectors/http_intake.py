@@ -11,6 +11,7 @@ from api.routes import intake
 from api.services import IntakeDesk, assemble
 from dashboards.views import RecordState, Site
 from domain.event import AuditEvent
+from domain.keyring import KeyRing
 from domain.proof import EventProof
 from domain.record import Receipt
 from store.accounts import Role
@@ -18,6 +19,7 @@ from store.alerts import AlertStore
 from store.outbox import Outbox
 from tests.support.desk import Desk
 from tests.support.http_server import served
+from tests.support.node import SIGNER
 
 SECRET = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
@@ -42,7 +44,7 @@ def intake_client(at: Desk, role: Role = Role.COLLECTOR, inner: IntakeDesk | Non
         ticks=lambda: 0.0,
         new_token=lambda: SECRET,
         prove=prove,
-        verifiers=(),
+        ledger_keys=KeyRing.of(SIGNER.verifier),
         record_state=RecordState,
         site=lambda: Site(name="test", zone=ZoneInfo("UTC")),
         report=lambda *_: b"",

@@ -58,7 +58,7 @@ def test_every_record_has_its_result(at: Desk, client: httpx.Client) -> None:
     assert bad["status"] == "quarantined"
     assert "JSON" in bad["reason"]
     assert at.quarantine.show(bad["quarantine_id"]).raw == b"not json"
-    at.node.ledger.checkpoint()
+    at.node.keeper.checkpoint()
     assert at.node.verify().integrity is Integrity.INTACT
 
 
