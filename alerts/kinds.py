@@ -51,6 +51,8 @@ KINDS = {
     "unverified_certificate": _kind("unverified_certificate", Subject.DESTINATION, "Mail sent to a server that was not verified"),
     "audit_stopped": _kind("audit_stopped", Subject.SOURCE, "Audit recording stopped"),
     "record_tampered": _kind("record_tampered", Subject.SOURCE, "The audit record does not verify"),
+    "witness_quorum_missing": _kind("witness_quorum_missing", Subject.SOURCE, "The record is not witnessed"),
+    "witness_refused": _kind("witness_refused", Subject.SOURCE, "A witness contradicts the audit record"),
     "source_silent": _kind("source_silent", Subject.SOURCE, "A source has gone silent"),
 }
 

@@ -33,6 +33,8 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="silence", seconds=60, run=product.listen),
         Job(name="deliver", seconds=5, run=product.dispatcher.run_once),
         Job(name="verify", seconds=300, run=product.verify),
+        Job(name="witness", seconds=settings.witnesses.interval_seconds, run=product.witness),
+        Job(name="copies", seconds=60, run=product.beyond.copying.run),
         Job(name="prune", seconds=3_600, run=product.prune),
     ]
 

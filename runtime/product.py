@@ -23,6 +23,7 @@ from alerts.route import default_routing
 from alerts.silence import LEARNING, silence
 from alerts.tampering import tampering
 from alerts.triage import Triage
+from alerts.witnessing import witnessing
 from analytics.daily import Daily
 from analytics.engine import Analysis, Analytics
 from api.services import Services, assemble
@@ -36,6 +37,7 @@ from retention.archive import Archive
 from retention.disposal import Disposal
 from retention.holds import Holds
 from retention.policy import RetentionPolicy
+from runtime.beyond import Beyond, beyond
 from runtime.directory import StaffDirectory
 from runtime.node import Base, Node
 from runtime.settings import Settings
@@ -76,6 +78,8 @@ class Product:
     watch: RecordWatch
     disposal: Disposal
     holds: Holds
+    proofs: Proofs
+    beyond: Beyond
     channels: Sequence[Channel] = field(default_factory=tuple)
 
     @property
@@ -90,7 +94,7 @@ class Product:
 
     def prove(self, writer: str, seq: int) -> EventProof:
         """The proof of one entry against the newest checkpoint. Raises NotFound."""
-        return Proofs(self.node.base.engine, self.node.base.signer.name).event(writer, seq)
+        return self.proofs.event(writer, seq)
 
     def reports(self) -> Reports:
         """Reports as the organisation is known now."""
@@ -122,6 +126,12 @@ class Product:
         """Recompute the record; raise it as the gravest alert when it does not fit what was signed."""
         state = self.watch.run()
         if state.verification is not None and self.findings.add(tampering(state.verification, self.clock())):
+            self.follower.run()
+
+    def witness(self) -> None:
+        """Take the newest checkpoint to the witnesses; raise it when they are missing for long, or contradict the record."""
+        latest, patience = self.beyond.ask(), timedelta(seconds=self.settings.witnesses.alarm_seconds)
+        if latest is not None and self.findings.add(witnessing(latest, patience=patience)):
             self.follower.run()
 
     def prune(self) -> None:
@@ -156,8 +166,8 @@ class Product:
             clock=self.clock,
             new_id=lambda: str(uuid.uuid4()),  # noqa: TID251 - ids are made in runtime
             record=lambda event: self.node.ledger.append([event]),
-            checkpoint=self.node.ledger.checkpoint,
-            commit=self.node.ledger.commit_entry,
+            checkpoint=self.node.keeper.checkpoint,
+            commit=self.node.keeper.commit,
             prover=lambda: Proofs(base.engine, base.signer.name).event,
             completeness_verdict=lambda: _completeness(base),
             verifier=base.signer.verifier,
@@ -178,7 +188,9 @@ class Product:
             ticks=time.monotonic,
             new_token=_new_token,
             prove=self.prove,
-            verifiers=[base.signer.verifier],
+            ledger_keys=base.keys,
+            is_log_public=base.settings.http.public_log,
+            newest_note=self.beyond.newest_note,
             record_state=self.watch.state,
             site=lambda: _site(self.context.org()),
             report=lambda name, params, form: self.reports().report(name, params, form),
@@ -189,6 +201,7 @@ class Product:
 
     def close(self) -> None:
         """Close what holds connections."""
+        self.beyond.close()
         for channel in self.channels:
             if isinstance(channel, WebhookChannel):
                 channel.close()
@@ -239,10 +252,12 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
             Archive(settings.archive_dir),
             RetentionPolicy(years=settings.retention.years),
             clock,
-            node.ledger.commit_entry,
+            node.keeper.commit,
             base.verify,
         ),
         holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
+        proofs=Proofs(engine, base.keys.origin),
+        beyond=beyond(node),
         channels=channels,
     )
 

@@ -15,6 +15,9 @@ from domain.errors import ConfigError
 
 PREFIX = "PHITRAIL_"
 
+_FILE_SETTINGS = frozenset({"alerts__email__ca_file", "timestamps__ca_file", "witnesses__ca_file", "witnesses__policy_file"})
+"""Settings that are themselves the name of a file."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A port; 0 asks the system for a free one."""
 
@@ -89,6 +92,32 @@ class Analytics(Group):
     daily_budget: int = Field(5, ge=0, description="how many ranked accesses a day become alerts")
 
 
+class Witnesses(Group):
+    policy_file: Path | None = Field(
+        None,
+        description="tlog-policy file (c2sp.org/tlog-policy): the witnesses, where they are, and how many must sign; unset: none",
+    )
+    interval_seconds: int = Field(60, ge=5, description="how often the newest checkpoint is taken to the witnesses")
+    alarm_seconds: int = Field(900, ge=60, description="after how long without a quorum an alert is raised")
+    timeout_seconds: int = Field(10, ge=1, le=60, description="how long a witness has to answer")
+    ca_file: Path | None = Field(None, description="PEM CA of the witnesses' addresses; unset: the system's")
+
+
+class Timestamps(Group):
+    url: SecretStr | None = Field(None, description="address of an RFC 3161 time-stamp authority; unset: none")
+    ca_file: Path | None = Field(None, description="PEM root certificates that are trusted for time")
+    interval_seconds: int = Field(3_600, ge=60, description="how often the newest checkpoint is time-stamped")
+
+
+class Copies(Group):
+    directory: Path | None = Field(None, description="directory for copies of checkpoints, on storage of somebody else; must exist")
+    s3_bucket: str | None = Field(None, description="bucket with object lock for copies of checkpoints")
+    s3_prefix: str = Field("", description="what names in the bucket begin with; end it with a slash")
+    s3_endpoint: str | None = Field(None, description="address of a store that is not Amazon's; https, or this machine")
+    retain_years: int = Field(6, ge=1, le=100, description="for how long each copy is locked")
+    interval_seconds: int = Field(900, ge=60, description="how often the newest checkpoint is copied")
+
+
 class Retention(Group):
     years: int = Field(6, ge=6, description="how long events are kept; 45 CFR 164.316(b)(2)(i) sets the floor of six")
     archive_dir: Path | None = Field(
@@ -110,11 +139,16 @@ class Settings(Group):
     alerts: Alerts = Alerts()
     analytics: Analytics = Analytics()
     retention: Retention = Retention()
+    witnesses: Witnesses = Witnesses()
+    timestamps: Timestamps = Timestamps()
+    copies: Copies = Copies()
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
         if (self.syslog.certificate is None) != (self.syslog.key is None):
             raise ValueError("syslog.certificate and syslog.key are set together or not at all")
+        if (self.timestamps.url is None) != (self.timestamps.ca_file is None):
+            raise ValueError("timestamps.url and timestamps.ca_file are set together or not at all")
         return self
 
     @property
@@ -149,7 +183,7 @@ def load(environment: Mapping[str, str], *, data_dir: Path | None = None) -> Set
         if not name.startswith(PREFIX):
             continue
         value, path = environment[name], name.removeprefix(PREFIX).lower()
-        if path.endswith("_file") and path != "alerts__email__ca_file":
+        if path.endswith("_file") and path not in _FILE_SETTINGS:
             path = path.removesuffix("_file")
             try:
                 value = Path(value).read_text(encoding="utf-8").strip()

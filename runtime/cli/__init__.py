@@ -5,7 +5,7 @@ import sys
 import typer
 
 from domain.errors import PhitrailError
-from runtime.cli import access, alerting, demonstrate, evidence, exporting, keeping, records, reports, serving
+from runtime.cli import access, alerting, demonstrate, evidence, exporting, keeping, records, reports, serving, witnessing
 
 app = typer.Typer(
     name="phitrail",
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (demonstrate, serving, records, evidence, alerting, reports, exporting, keeping, access):
+for module in (demonstrate, serving, records, evidence, alerting, reports, exporting, keeping, access, witnessing):
     module.register(app)
 
 

@@ -15,4 +15,4 @@ CREATE TABLE IF NOT EXISTS redactions
 )
 ENGINE = MergeTree
 ORDER BY (epoch, writer, seq)
-SETTINGS index_granularity = 256, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 256, fsync_after_insert = 1, fsync_part_directory = 1;
