@@ -9,6 +9,7 @@ from alerts.dispatch import Dispatched
 from analytics.context import load_context
 from domain.clock import Clock
 from domain.finding import Alert
+from domain.keyring import KeyRing
 from ingest.pipeline import Counts
 from runtime.demo.app import DemoSetup, Doors, SignIn
 from runtime.jobs import Scheduler, schedule
@@ -65,6 +66,11 @@ class DemoNode:
         """See `DemoApp`."""
         return self._sign_in
 
+    @property
+    def keys(self) -> KeyRing:
+        """See `DemoApp`."""
+        return self._node.spine.keys
+
     def load_context(self, directory: Path) -> Mapping[str, int]:
         """See `DemoApp`."""
         loaded = load_context(directory, self._product.context, self._product.clock())
@@ -93,13 +99,15 @@ class DemoNode:
 
     def checkpoint(self) -> str:
         """See `DemoApp`."""
-        return self._node.keeper.checkpoint().checkpoint
+        self._node.keeper.checkpoint()
+        self._product.witness()
+        return self._product.beyond.newest_note() or ""
 
     def verify(self) -> Verification:
         """See `DemoApp`. From here on the whole schedule runs."""
         verification = self._product.watch.run().verification
         assert verification is not None
-        self._start_jobs("analytics", "days", "silence", "deliver", "verify")
+        self._start_jobs("analytics", "days", "silence", "deliver", "verify", "witness")
         return verification
 
     def close(self) -> None:
@@ -121,6 +129,7 @@ def _settings(setup: DemoSetup) -> Settings:
             # A demo is thrown away: its anchor has no business outside its folder.
             "ledger": {"anchor_dir": setup.data_dir / "anchors"},
             "http": {"port": setup.port},
+            "witnesses": {"policy_file": setup.witness_policy},
             "syslog": {
                 "tls_port": 0,
                 "tcp_port": 0,

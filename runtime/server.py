@@ -3,25 +3,21 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
-
 from api.app import create_app
 from api.routes import intake as intake_routes
-from domain.errors import ConfigError
 from ingest.collectors.listeners import Listener
 from ingest.collectors.syslog import SyslogCollector
 from ingest.collectors.tally import Transport
 from ingest.collectors.tls import ensure_certificates, server_context
 from runtime.jobs import Scheduler, schedule
+from runtime.listening import served
 from runtime.product import Product
-from runtime.settings import Settings
 
 
 class Part(StrEnum):
@@ -65,7 +61,7 @@ def serving(product: Product, parts: frozenset[Part] = frozenset(Part)) -> Itera
         if parts & {Part.API, Part.INGEST}:
             more = [intake_routes.router] if Part.INGEST in parts else []
             app = create_app(product.services(), more)
-            base_url = stack.enter_context(_http(app, settings, stopped.set))
+            base_url = stack.enter_context(served(app, settings.http.host, settings.http.port, stopped.set))
         if Part.WORKER in parts:
             scheduler = Scheduler(schedule(product), lambda _: stopped.set())
             scheduler.start()
@@ -83,49 +79,6 @@ def _recording(product: Product) -> Iterator[None]:
     finally:
         if not product.node.ledger.has_stopped:
             keeper.commit("audit-off", {"writer": writer, "state": "off"})
-
-
-@contextmanager
-def _http(app: FastAPI, settings: Settings, on_stop: Callable[[], None]) -> Iterator[str]:
-    config = uvicorn.Config(
-        app,
-        host=settings.http.host,
-        port=settings.http.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    server = uvicorn.Server(config)
-    listening = _bound(config, settings)
-
-    def run() -> None:
-        try:
-            server.run(sockets=[listening])
-        finally:
-            on_stop()
-
-    started = threading.Thread(target=run, name="http", daemon=True)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    started.start()
-    try:
-        yield f"http://{settings.http.host}:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        started.join()
-
-
-def _bound(config: uvicorn.Config, settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((settings.http.host, settings.http.port))
-    except OSError as error:
-        listening.close()
-        raise ConfigError(f"cannot listen on {settings.http.host} port {settings.http.port}: {error.strerror}") from None
-    listening.listen(config.backlog)
-    return listening
 
 
 def _listeners(product: Product) -> tuple[list[Listener], Path | None]:

@@ -1,6 +1,8 @@
 """The command that removes private parts of entries for good: retention redact."""
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,6 +14,9 @@ from runtime.cli.options import DataDir, err, out, settings
 from runtime.node import Node
 from store.redaction import RedactionStore
 from store.retention import RetentionStore
+
+_PATIENCE = 120
+"""Seconds. The embedded engine clears up 30 to 40 seconds after it opened a table (its cleanup_delay_period)."""
 
 
 def register(retention: typer.Typer) -> None:
@@ -37,6 +42,7 @@ def redact(
     data_dir: DataDir = None,
     writer: Annotated[str | None, typer.Option("--writer", help="Whose log; default: this node's.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; it cannot be undone.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until the old copies have left the disk.")] = False,
 ) -> None:
     """Remove the private part of entries for good: who the patient is, details, the record as received. Proofs stay valid."""
     from runtime.node import open_node
@@ -51,12 +57,38 @@ def redact(
             err.print(f"finished first: the redaction of spine entry {earlier.spine_seq}, which was cut short")
         _confirm(redaction.plan(places), yes=yes)
         done = redaction.run(places, reason, authority)
+        if not no_wait:
+            _await_removal(node)
     for one in done:
         month = f"{one.epoch // 100}-{one.epoch % 100:02d}"
         out.print(f"{one.count:,} entries of {one.writer} in {month} are redacted, as spine entry {one.spine_seq} says")
         if one.findings or one.alerts:
             out.print(f"{one.findings:,} findings and {one.alerts:,} alerts rest on them and stay, as the record of a review")
     out.print("backups, archives and exports made before still hold what was removed here")
+
+
+def _await_removal(node: Node) -> None:
+    """Wait until the engine has removed the parts that the redaction replaced; say so where that cannot be waited for."""
+    store = RedactionStore(node.base.engine)
+    old = store.old_copies()
+    if not node.base.engine.is_embedded:
+        err.print(
+            f"the server removes {len(old)} old parts from disk by itself (old_parts_lifetime, 8 minutes unless set otherwise)"
+        )
+        return
+    with err.status("waiting until the old copies have left the disk"):
+        left = wait_while(lambda: len(old & store.old_copies()), seconds=_PATIENCE, pause=time.sleep)
+    if left:
+        err.print(f"{left} old parts are still on disk; they leave it within minutes while phitrail serve runs")
+
+
+def wait_while(left: Callable[[], int], *, seconds: int, pause: Callable[[float], None]) -> int:
+    """Ask once a second how much is left, until it is nothing or the time is over. Returns what is left."""
+    for _ in range(seconds):
+        if not left():
+            return 0
+        pause(1)
+    return left()
 
 
 def _confirm(count: int, *, yes: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.finding import Alert
+from domain.keyring import KeyRing
 from ingest.pipeline import Counts
 from runtime.demo.certificates import ServerCertificate
 from store.fsck import Verification
@@ -18,7 +19,8 @@ class DemoSetup:
 
     The node listens on loopback: HTTP on `port` (0: any free one), syslog over TLS with `certificate`, over TCP and UDP on any free
     ports. Its alerts go to the webhook (signed with `webhook_secret`, "whsec_…") and by mail over STARTTLS to
-    `mail_host`:`mail_port`, whose certificate is verified against `mail_ca_file`. `data_dir` holds nothing but the folder `demo`.
+    `mail_host`:`mail_port`, whose certificate is verified against `mail_ca_file`. `witness_policy` names who must cosign its
+    checkpoints. `data_dir` holds nothing but the folder `demo`.
     """
 
     data_dir: Path
@@ -31,6 +33,7 @@ class DemoSetup:
     mail_ca_file: Path
     mail_from: str
     mail_to: str
+    witness_policy: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,10 @@ class DemoApp(Protocol):
     @property
     def sign_in(self) -> SignIn: ...
 
+    @property
+    def keys(self) -> KeyRing:
+        """The keys that sign checkpoints: what a witness has to know."""
+
     def load_context(self, directory: Path) -> Mapping[str, int]:
         """`phitrail context load`: records loaded, by kind."""
 
@@ -85,7 +92,7 @@ class DemoApp(Protocol):
         """Send what waits in the outbox until nothing is due; the number of deliveries that receivers took."""
 
     def checkpoint(self) -> str:
-        """Commit to everything stored so far; the signed note (C2SP checkpoint)."""
+        """Commit to everything stored so far and take it to the witnesses; the note, signed and cosigned (C2SP checkpoint)."""
 
     def verify(self) -> Verification:
         """`phitrail verify --full`."""

@@ -14,6 +14,7 @@ from domain.clock import Clock, system_clock
 from domain.errors import Conflict
 from ingest.pipeline import Counts
 from runtime.demo.app import DemoApp, DemoSetup, Starter
+from runtime.demo.auditor import Auditor, auditor
 from runtime.demo.certificates import ServerCertificate, certify_loopback
 from runtime.demo.hospital import Hospital, Plan, make_hospital
 from runtime.demo.hospital.org import MAIL_DOMAIN
@@ -63,9 +64,11 @@ def run_demo(options: DemoOptions, console: Console, start: Starter, *, clock: C
         certificate = certify_loopback(aside / "tls", clock)
         webhook = stack.enter_context(WebhookReceiver(key=secrets.token_bytes(32), clock=clock))
         mail = stack.enter_context(MailReceiver(certificate))
+        outside = stack.enter_context(auditor(aside / "auditor", clock))
         with stage(console, "Starting the node"):
-            app = start(_setup(options, certificate, webhook, mail))
+            app = start(_setup(options, certificate, webhook, mail, outside))
         stack.enter_context(closing(app))
+        outside.trust(app.keys)
         summary = _play(hospital, app, aside, console, webhook, mail, begin)
         show(summary, console)
         if not options.once:
@@ -74,7 +77,9 @@ def run_demo(options: DemoOptions, console: Console, start: Starter, *, clock: C
     return summary
 
 
-def _setup(options: DemoOptions, certificate: ServerCertificate, webhook: WebhookReceiver, mail: MailReceiver) -> DemoSetup:
+def _setup(
+    options: DemoOptions, certificate: ServerCertificate, webhook: WebhookReceiver, mail: MailReceiver, outside: Auditor
+) -> DemoSetup:
     return DemoSetup(
         data_dir=options.data_dir,
         port=options.port,
@@ -86,6 +91,7 @@ def _setup(options: DemoOptions, certificate: ServerCertificate, webhook: Webhoo
         mail_ca_file=mail.ca_file,
         mail_from=f"phitrail@{MAIL_DOMAIN}",
         mail_to=f"privacy@{MAIL_DOMAIN}",
+        witness_policy=outside.policy,
     )
 
 

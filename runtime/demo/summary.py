@@ -121,9 +121,10 @@ def _verdict(summary: DemoSummary, console: Console) -> None:
 
 
 def _checkpoint(note: str) -> str:
-    """Origin, size and root of the signed note (C2SP tlog-checkpoint: its first three lines)."""
-    origin, size, root = [*note.splitlines(), "", "", ""][:3]
-    return f"{origin}, size {size}, root {root}"
+    """Origin, size and root of the signed note (C2SP tlog-checkpoint: its first three lines), and whoever else signed it."""
+    origin, size, root, *rest = [*note.splitlines(), "", "", ""]
+    others = [line.split(" ")[1] for line in rest if line.startswith("— ") and line.split(" ")[1] != origin]
+    return f"{origin}, size {size}, root {root}" + (f", cosigned by {', '.join(others)}" if others else "")
 
 
 def _percent(share: float | None) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.cli.redacting import wait_while
 from tests.runtime.command import ROOT, Command, Done
 from tests.support.records import event_lines
 
@@ -32,7 +33,7 @@ def phitrail(tmp_path: Path) -> Command:
 
 
 def redact(phitrail: Command, *words: str) -> Done:
-    given = [sys.executable, "-c", COMMAND, "private-parts", "redact", *words, "--data-dir", str(phitrail.data_dir)]
+    given = [sys.executable, "-c", COMMAND, "private-parts", "redact", *words, "--no-wait", "--data-dir", str(phitrail.data_dir)]
     done = subprocess.run(given, input=b"", capture_output=True, env=phitrail.environment, cwd=ROOT, check=False, timeout=120)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -70,3 +71,13 @@ def test_what_cannot_be_done_is_one_sentence(phitrail: Command, words: tuple[str
     assert said in done.err
     assert "Traceback" not in done.err
     assert "P-1" not in done.err
+
+
+def test_waiting_ends_when_nothing_is_left_or_the_time_is_over() -> None:
+    pauses: list[float] = []
+    counts = iter([3, 1, 0])
+
+    assert wait_while(lambda: next(counts), seconds=9, pause=pauses.append) == 0
+    assert pauses == [1, 1]
+    assert wait_while(lambda: 2, seconds=4, pause=pauses.append) == 2
+    assert len(pauses) == 6

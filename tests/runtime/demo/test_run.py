@@ -1,12 +1,14 @@
 """The whole demo against a stand-in for the node: real doors, the product's own channels, alerts made from the labels."""
 
 import io
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 from rich.console import Console
@@ -14,16 +16,22 @@ from rich.console import Console
 from alerts.channels.email import EmailChannel, MailServer
 from alerts.channels.webhook import WebhookChannel
 from alerts.notification import notification
+from domain.checkpoint import Head
 from domain.clock import system_clock
+from domain.cosignature import add_lines
 from domain.errors import Conflict
 from domain.finding import Alert, AlertStatus, EventRef, Severity
+from domain.keyring import KeyRing
+from domain.witness_policy import WitnessPolicy
 from ingest.pipeline import Counts
+from retention.witnessing import Submission, submit
 from runtime.demo.app import DemoSetup, Doors, SignIn
 from runtime.demo.hospital.plan import FEWEST_DAYS
 from runtime.demo.run import DemoOptions, run_demo
 from runtime.demo.summary import DemoSummary
 from store.fsck import Integrity, Verification
 from tests.runtime.demo.collectors import Arrivals, open_collectors
+from tests.support.node import SIGNER
 
 OVERLOOKED = "audit_stopped"
 """The kind that this node never finds."""
@@ -52,6 +60,10 @@ class Node:
     @property
     def sign_in(self) -> SignIn:
         return SignIn(url=self.doors.base_url, user="admin", password="once-shown")
+
+    @property
+    def keys(self) -> KeyRing:
+        return KeyRing.of(SIGNER.verifier)
 
     def load_context(self, directory: Path) -> Mapping[str, int]:
         self.calls.append("load_context")
@@ -87,7 +99,13 @@ class Node:
         return len(self.alerts()) + 1
 
     def checkpoint(self) -> str:
-        return "harrowfalls/spine\n42\nroothash\n\n— signature"
+        """Signed here, cosigned by whoever the policy names."""
+        note = SIGNER.sign(Head(SIGNER.name, 42, bytes(32)).checkpoint)
+        policy = WitnessPolicy.parse(self.setup.witness_policy.read_text(encoding="utf-8"))
+        submission = Submission(note=note, size=42, old_size=0, prove=lambda _: [], newest_size=lambda: 42)
+        with httpx.Client(trust_env=False) as client:
+            lines = [line for witness in policy.witnesses for line in submit(client, witness.url or "", submission)]
+        return add_lines(note, lines)
 
     def verify(self) -> Verification:
         self.calls.append("verify")
@@ -198,7 +216,7 @@ def test_the_summary_says_what_people_want_to_know(finished: tuple[DemoSummary, 
 
     for words in (
         "Integrity: intact",
-        "harrowfalls/spine, size 42, root roothash",
+        f"{SIGNER.name}, size 42, root {b64encode(bytes(32)).decode()}, cosigned by auditor.example/w1",
         "syslog UDP (RFC 5426)",
         "malformed on purpose: 25",
         "Missed: audit_stopped-1, audit_stopped-2",
