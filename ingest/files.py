@@ -11,7 +11,7 @@ from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.record import Position
 from ingest.compression import coding_of, unpacked
-from ingest.parsers import MAX_RECORD, Parser, parser_for
+from ingest.parsers import MAPPED, MAX_RECORD, FieldMapping, Parser, mapping_names, parser_for, read_mapping
 from ingest.pipeline import Counts, Pipeline
 from store.intake import Intake
 
@@ -49,6 +49,7 @@ def ingest_files(
     clock: Clock,
     zone: tzinfo = UTC,
     tls_logging_proven: bool = False,
+    mapping: FieldMapping | None = None,
     max_record: int = MAX_RECORD,
     progress: Progress = lambda _: None,
     standard_input: BinaryIO | None = None,
@@ -56,22 +57,30 @@ def ingest_files(
     """
     Store the records of files, in order; `-` is standard input. `.gz` and `.zst` are unpacked, also without the suffix.
 
-    Every file is a stream of its own: the same file read twice, now or later, gives duplicates and nothing new.
-    Raises InvalidInput, before anything is stored, for an unknown format, an unusable source system or a path that is no readable
-    file; UnreadableInput, after everything readable of all files is stored, when one ended early or is damaged; Backpressure,
-    IntegrityError.
+    Every file is a stream of its own: the same file read twice, now or later, gives duplicates and nothing new. Formats that need
+    to be told what the columns mean take `mapping`, or a mapping file beside the data (`mapping_beside`).
+    Raises InvalidInput, before anything is stored, for an unknown format, an unusable source system, a mapping that is none, or a
+    path that is no readable file; UnreadableInput, after everything readable of all files is stored, when one ended early or is
+    damaged; Backpressure, IntegrityError.
     """
 
-    def fresh_parser() -> Parser:
-        return parser_for(format, source_system=source_system, received=clock, zone=zone, tls_logging_proven=tls_logging_proven)
+    def parser_of(path: Path) -> Parser:
+        return parser_for(
+            format,
+            source_system=source_system,
+            received=clock,
+            zone=zone,
+            tls_logging_proven=tls_logging_proven,
+            mapping=mapping or (mapping_beside(path) if format in MAPPED else None),
+        )
 
-    fresh_parser()
     for path in paths:
         _check(path)
+    parsers = [parser_of(path) for path in paths]
     counts = Counts()
     troubles: list[str] = []
-    for path in paths:
-        pipeline = Pipeline(parser=fresh_parser(), source_system=source_system, intake=intake, max_record=max_record)
+    for path, parser in zip(paths, parsers, strict=True):
+        pipeline = Pipeline(parser=parser, source_system=source_system, intake=intake, max_record=max_record)
         try:
             pipeline.run(_content(path, progress, standard_input))
         except (InvalidInput, OSError) as error:
@@ -82,6 +91,30 @@ def ingest_files(
     if troubles:
         raise UnreadableInput(f"{'; '.join(troubles)}. What could be read is stored.", summary)
     return summary
+
+
+def mapping_beside(path: Path) -> FieldMapping | None:
+    """The mapping that lies beside a data file, for this file or for all in its folder; None without one.
+
+    Raises InvalidInput where there is one that cannot be read, or is none.
+    """
+    if path == STANDARD_INPUT:
+        return None
+    for name in mapping_names(path.name):
+        beside = path.with_name(name)
+        if beside.is_file():
+            return mapping_in(beside)
+    return None
+
+
+def mapping_in(path: Path) -> FieldMapping:
+    """The mapping in a file. Raises InvalidInput naming the file and every problem."""
+    try:
+        return read_mapping(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput(f"{path} cannot be read as text; nothing was stored") from None
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
 
 
 def _check(path: Path) -> None:

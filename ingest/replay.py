@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.clock import Clock
 from domain.record import Receipt, Rejected, Status
 from ingest.collectors.routing import SYSLOG, SyslogRouter
-from ingest.parsers import FORMATS, Parser, parser_for
+from ingest.parsers import FORMATS, MAPPED, FieldMapping, Parser, parser_for
 from ingest.pipeline import Counts, Record, status_of, store_records, understood
 from store.intake import Intake
 from store.quarantine import Quarantine, Quarantined, QuarantinedRecord
@@ -33,11 +33,19 @@ class ReplayCounts:
         return self.accepted + self.duplicate + self.remaining
 
 
-def quarantine_parser(format: str, source_system: str, received: Clock) -> Parser | None:  # noqa: A002
+def quarantine_parser(
+    format: str,  # noqa: A002
+    source_system: str,
+    received: Clock,
+    mapping: FieldMapping | None = None,
+) -> Parser | None:
     """The parser for quarantined records of a format; `syslog` stands for messages whose content was not known."""
     if format == SYSLOG:
         return SyslogRouter(source_system=source_system, received=received)
-    return parser_for(format, source_system=source_system, received=received) if format in FORMATS else None
+    if format not in FORMATS:
+        return None
+    told = mapping if format in MAPPED else None
+    return parser_for(format, source_system=source_system, received=received, mapping=told)
 
 
 def replay(quarantine: Quarantine, intake: Intake, parser_factory: ParserFactory = quarantine_parser) -> ReplayCounts:

@@ -1,8 +1,8 @@
 """How far the parsers agree with answer keys that other projects made for real records: `python -m tests.conformance [SAMPLES]`.
 
-Postfix is compared with the keys of two projects whose field names are mapped here; for FHIR and ATNA, which come without keys,
-the fields are read a second time by plain look-up in the source. Only fields that the parsers claim to read are counted. A record
-that is neither an event nor quarantined would be the worst disagreement, so that is counted too.
+Postfix is compared with the keys of two projects whose field names are mapped here, OCSF with that of one; for FHIR and ATNA, which
+come without keys, the fields are read a second time by plain look-up in the source. Only fields that the parsers claim to read are
+counted. A record that is neither an event nor quarantined would be the worst disagreement, so that is counted too.
 """
 
 import json
@@ -92,6 +92,17 @@ def measure(samples: Path) -> Agreement:
         _compare_fhir(agreement, path)
     for path in sorted((samples / "atna").glob("*.[xs]*")):
         _compare_atna(agreement, path)
+    return agreement
+
+
+def measure_ocsf(samples: Path, agreement: Agreement | None = None) -> Agreement:
+    """Read every OCSF sample under `samples`, into an agreement begun elsewhere or a new one."""
+    agreement = agreement or Agreement()
+    keys = {str(row["id"]): row["expected"] for row in _jsonl(samples / "ocsf" / "sekoia_ocsf.expected.jsonl")}
+    for row in _jsonl(samples / "ocsf" / "sekoia_ocsf.input.jsonl"):
+        expected = keys[str(row["id"])]
+        assert isinstance(expected, dict)
+        _compare_ocsf(agreement, str(row["id"]), str(row["message"]).encode(), expected)
     return agreement
 
 
@@ -432,13 +443,51 @@ def _compare_atna(agreement: Agreement, path: Path) -> None:
     agreement.compare(key, "patient", name, patients, [one["id"] for one in found if isinstance(one, Mapping)])
 
 
+# --- OCSF ------------------------------------------------------------------------------------------------------------------
+
+_OCSF: Mapping[str, tuple[str, _Reading]] = {
+    "@timestamp": ("time", lambda event: event.time.isoformat().replace("+00:00", "Z")),
+    "source.ip": ("ip", lambda event: event.ip),
+    "host.hostname": ("device", lambda event: event.device and event.device.id),
+    "event.outcome": ("outcome", lambda event: event.outcome),
+    "event.reason": ("message", _d("message")),
+    "ocsf.class_name": ("class", _d("class")),
+    "ocsf.class_uid": ("class_uid", _d("class_uid")),
+    "ocsf.activity_name": ("activity", lambda event: str(event.details["activity"]).capitalize()),
+    "event.severity": ("severity", lambda event: _kept(event, "severity_id")),
+    "user_agent.original": ("user_agent", lambda event: _kept(event, "http_request", "user_agent")),
+    "cloud.region": ("region", lambda event: _kept(event, "cloud", "region")),
+}
+
+
+def _kept(event: AuditEvent, *path: str) -> object:
+    value: object = event.details["ocsf"]
+    for name in path:
+        value = value[name] if isinstance(value, Mapping) else None
+    return value
+
+
+def _compare_ocsf(agreement: Agreement, record: str, message: bytes, expected: Mapping[str, object]) -> None:
+    """The key's `user.target` is who a login was for, which is our actor; elsewhere that is `user`."""
+    (parsed,) = _parse("ocsf", [message])
+    agreement.account("ocsf", [parsed])
+    if not isinstance(parsed, AuditEvent):
+        return
+    leaves = dict(_leaves(expected))
+    for path, value in leaves.items():
+        if path in _OCSF:
+            name, read = _OCSF[path]
+            agreement.compare("ocsf", name, record, value, read(parsed))
+    agreement.compare("ocsf", "actor", record, leaves.get("user.target.name") or leaves["user.name"], parsed.actor.id)
+
+
 # --- The report ------------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:
     default = Path(__file__).resolve().parent.parent.parent / "shared" / "samples"
     samples = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("PHITRAIL_SAMPLES", default))
-    agreement = measure(samples)
+    agreement = measure_ocsf(samples, measure(samples))
     console = Console()
     table = Table("answer key", "field", "agree", "of", title="Agreement of fields")
     for (key, name), total in sorted(agreement.compared.items()):

@@ -18,6 +18,8 @@ UNKNOWN_CONTENT: Final = "unknown syslog content"
 
 _AUDIT_MESSAGE_IDS = frozenset({"IHE+RFC-3881", "DICOM+RFC3881"})
 _POSTFIX = re.compile(r"postfix[^/\s]*(?:/|$)")
+_KEYED = re.compile(rb"(?:(?P<format>CEF|LEEF):)?\s?\d{1,3}(?:\.\d{1,3})?\|")
+"""How a CEF or LEEF message begins. With a blank behind the colon its name reads like a TAG."""
 _HOST = re.compile(r"(?!phitrail$)[A-Za-z0-9._:-]{1,128}")
 """What a HOSTNAME may be to name a source. `phitrail` is the source system of this system's own events."""
 _MAX_PARSERS = 64
@@ -51,6 +53,8 @@ class SyslogRouter:
             return self._parser("postfix", source).parse(record)
         if header.msgid in _AUDIT_MESSAGE_IDS or body.startswith(b"<"):
             return self._parser("atna", source).parse(record)
+        if (keyed := _KEYED.match(body)) and (name := (keyed["format"] or b"").decode() or header.app) in ("CEF", "LEEF"):
+            return self._parser(name.lower(), source).parse(record)
         if body.startswith(b"{"):
             return [self._whole(item, record) for item in self._parser("phitrail", source).parse(body)]
         return [Rejected(source_system=source, format=SYSLOG, reason=UNKNOWN_CONTENT, raw=record)]

@@ -8,15 +8,34 @@ from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.record import Parsed
 from ingest.parsers.atna import AtnaParser
+from ingest.parsers.cef import CefParser
+from ingest.parsers.csv import CsvParser
+from ingest.parsers.delimited import delimited_records
 from ingest.parsers.fhir import FhirParser
 from ingest.parsers.fhir_bundle import unbundled
+from ingest.parsers.field_mapping import FieldMapping, mapping_names, read_mapping
 from ingest.parsers.json_records import json_records
+from ingest.parsers.leef import LeefParser
+from ingest.parsers.ocsf import OcsfParser
+from ingest.parsers.openemr import OpenEmrParser
+from ingest.parsers.openemr_records import openemr_records
 from ingest.parsers.phitrail import PhitrailParser
 from ingest.parsers.postfix import PostfixParser
 from ingest.parsers.records import MAX_RECORD, Feed, Oversize, lines
 from ingest.parsers.xml_records import xml_records
 
-__all__ = ["FORMATS", "MAX_RECORD", "Oversize", "Parser", "parser_for", "split_records"]
+__all__ = [
+    "FORMATS",
+    "MAPPED",
+    "MAX_RECORD",
+    "FieldMapping",
+    "Oversize",
+    "Parser",
+    "mapping_names",
+    "parser_for",
+    "read_mapping",
+    "split_records",
+]
 
 
 class Parser(Protocol):
@@ -39,8 +58,15 @@ _SPLITTERS: dict[str, Callable[[Feed, int], Iterator[bytes | Oversize]]] = {
     "fhir-auditevent": lambda feed, limit: unbundled(json_records(feed, limit)),
     "atna": xml_records,
     "postfix": lines,
+    "ocsf": json_records,
+    "cef": lines,
+    "leef": lines,
+    "openemr": openemr_records,
+    "csv": delimited_records,
 }
 FORMATS = tuple(sorted(_SPLITTERS))
+MAPPED = frozenset({"csv", "cef", "leef", "ocsf", "openemr"})
+"""Formats that a mapping file may explain."""
 
 
 def parser_for(
@@ -50,6 +76,7 @@ def parser_for(
     received: Clock,
     zone: tzinfo = UTC,
     tls_logging_proven: bool = False,
+    mapping: FieldMapping | None = None,
 ) -> Parser:
     """
     A fresh parser for one stream of `format`.
@@ -57,10 +84,15 @@ def parser_for(
     `received` gives the moment of receipt: it settles the year that RFC 3164 time stamps leave out, and stands in for a time
     that a log line does not have at all. `zone` is what such time stamps are in. `tls_logging_proven` says that the Postfix at
     the other end logs every TLS session (smtp_tls_loglevel ≥ 1), so that a delivery without a TLS line was in the clear.
-    Raises InvalidInput for a format that is not known, naming those that are, and for an unusable source system.
+    `mapping` says what the sender of a format in MAPPED calls our fields, and in which zone its times are: rows of tables (csv,
+    openemr) have no other zone, and without one a time without an offset is refused.
+    Raises InvalidInput for a format that is not known, naming those that are, for an unusable source system, and for a mapping that
+    the format does not take or that names too little for it.
     """
     if not 0 < len(source_system) <= 128:
         raise InvalidInput("the source system needs a name of 1 to 128 characters")
+    if mapping is not None and format in FORMATS and format not in MAPPED:
+        raise InvalidInput(f"{format} takes no mapping; formats that do: {', '.join(sorted(MAPPED))}")
     match format:
         case "phitrail":
             return PhitrailParser(source_system)
@@ -70,6 +102,16 @@ def parser_for(
             return AtnaParser(source_system)
         case "postfix":
             return PostfixParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
+        case "ocsf":
+            return OcsfParser(source_system, mapping=mapping)
+        case "cef":
+            return CefParser(source_system, received=received, zone=zone, mapping=mapping)
+        case "leef":
+            return LeefParser(source_system, received=received, zone=zone, mapping=mapping)
+        case "openemr":
+            return OpenEmrParser(source_system, mapping=mapping)
+        case "csv":
+            return CsvParser(source_system, mapping=mapping)
     raise _unknown(format)
 
 

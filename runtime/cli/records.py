@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from rich.table import Table
 
 from domain.clock import system_clock
-from ingest.files import STANDARD_INPUT, IngestSummary, UnreadableInput, ingest_files
-from ingest.parsers import parser_for
-from ingest.replay import replay
+from ingest.files import STANDARD_INPUT, IngestSummary, UnreadableInput, ingest_files, mapping_beside, mapping_in
+from ingest.parsers import FORMATS, MAPPED, parser_for
+from ingest.replay import quarantine_parser, replay
 from runtime.cli.options import AsJson, DataDir, err, out, settings
 from runtime.node import open_base, open_node
 from store.quarantine import Quarantine
 
-Format = Annotated[str, typer.Option("--format", help="phitrail, fhir-auditevent, atna or postfix.")]
+Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(sorted(FORMATS))}.")]
+Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping", help="TOML file that says what the fields mean; by default one that lies beside the data."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +49,7 @@ def ingest(
     format: Format,  # noqa: A002 - the option's name
     source_system: Annotated[str, typer.Option("--source-system", help="Name of the system the records come from.")],
     data_dir: DataDir = None,
+    mapping: Mapping = None,
 ) -> None:
     """Read files through the same path as the live collectors. Exit 3 when a record was quarantined."""
     total = sum(path.stat().st_size for path in files if path != STANDARD_INPUT and path.is_file())
@@ -58,6 +66,7 @@ def ingest(
                 source_system=source_system,
                 intake=node.intake,
                 clock=system_clock,
+                mapping=None if mapping is None else mapping_in(mapping),
                 progress=lambda size: bar.advance(task, size),
             )
         except UnreadableInput as trouble:
@@ -101,10 +110,11 @@ def quarantine_show(
     sys.stdout.buffer.write(found.raw)
 
 
-def quarantine_replay(data_dir: DataDir = None) -> None:
+def quarantine_replay(data_dir: DataDir = None, mapping: Mapping = None) -> None:
     """Try every waiting record again; what is understood now goes to the ledger."""
+    told = None if mapping is None else mapping_in(mapping)
     with open_node(settings(data_dir), system_clock) as node:
-        counts = replay(node.quarantine, node.intake)
+        counts = replay(node.quarantine, node.intake, partial(quarantine_parser, mapping=told))
     line = {"read": counts.read, "accepted": counts.accepted, "duplicate": counts.duplicate, "remaining": counts.remaining}
     print(json.dumps(line))
 
@@ -125,11 +135,13 @@ def sources_test(
     file: Annotated[Path, typer.Argument(help="A file of records as the source sends them.")],
     format: Format,  # noqa: A002 - the option's name
     as_json: AsJson = False,
+    mapping: Mapping = None,
 ) -> None:
     """Show how each record of a file would be understood. Nothing is stored."""
     from runtime.sources import understood
 
-    parser = parser_for(format, source_system="test", received=system_clock)
+    told = mapping_beside(file) if mapping is None else mapping_in(mapping)
+    parser = parser_for(format, source_system="test", received=system_clock, mapping=told if format in MAPPED else None)
     for record in understood(file, parser):
         if as_json:
             print(json.dumps(record, ensure_ascii=False))
