@@ -1,8 +1,9 @@
 """A month on its way out: one Parquet file that proves itself.
 
 `events-YYYYMM.parquet` holds every column of every entry, ordered by writer and seq, and in its footer the genesis and secret of
-each log, so that the leaves can be computed again from the file alone (docs/retention.md). The same rows give the same bytes. A
-file is written beside its name, synced, and renamed: under its name it is always whole.
+each log, so that the leaves can be computed again from the file alone (docs/retention.md). A redacted entry has the digest of what
+it lost, its tags, and the number of its `redact` entry. The same rows give the same bytes. A file is written beside its name,
+synced, and renamed: under its name it is always whole.
 """
 
 import hashlib
@@ -16,19 +17,26 @@ import orjson
 import polars as pl
 import pyarrow.parquet as pq
 
-from domain.errors import IntegrityError, NotFound
+from domain.errors import Conflict, IntegrityError, NotFound
 from domain.record import StoredEvent
-from retention.readback import FORMAT, SCHEMA, ArchivedLog, ArchivedMonth, read_archive
+from retention.readback import FORMAT, SCHEMA, ArchivedLog, ArchivedMonth, check_redactions, read_archive
 from store.entry_rows import stored_event
 from store.logs import LogRecord
+from store.redaction import RedactionStore
 from store.retention import MonthLog, RetentionStore
+
+_KEPT = pl.Schema(
+    {"writer": pl.String(), "seq": pl.UInt64(), "patient_tag": pl.String(), "actor_tag": pl.String(), "redacted_by": pl.Int64()}
+)
 
 
 class Archive:
     """A directory of archived months. It belongs on storage of its own: it outlives the store."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, redactions: RedactionStore | None = None) -> None:
+        """Without `redactions` a month that has redacted entries is neither written nor held against the spine."""
         self.directory = directory
+        self._redactions = redactions
 
     def path(self, epoch: int) -> Path:
         """Where the month (YYYYMM) is, or would be."""
@@ -37,7 +45,8 @@ class Archive:
     def write(self, store: RetentionStore, epoch: int, logs: Sequence[MonthLog]) -> str:
         """Write the file of a month, in place of one that was there. Returns the SHA-256 (hex) of the bytes as handed over.
 
-        Memory is bounded by one frame of rows. Raises IntegrityError where entries belong to no registered log.
+        Memory is bounded by one frame of rows. Raises IntegrityError where entries belong to no registered log or were redacted by
+        nobody, Conflict where a redaction in the month is not finished: its entries would be archived with what they are to lose.
         """
         records = {record.writer: record for record in store.registered(epoch)}
         ordered = sorted(logs, key=lambda log: log.writer)
@@ -46,6 +55,7 @@ class Archive:
             raise IntegrityError(
                 f"month {epoch} has entries of writer {missing[0]}, but no log of it is registered; run phitrail verify"
             )
+        kept = self._kept(epoch)
         self.directory.mkdir(parents=True, exist_ok=True)
         schema = SCHEMA.with_metadata({FORMAT: _footer(epoch, [records[log.writer] for log in ordered])})
         temporary = self.path(epoch).with_suffix(".writing")
@@ -53,7 +63,8 @@ class Archive:
             with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
                 for log in ordered:
                     for frame in store.rows(log):
-                        writer.write_table(frame.to_arrow().select(schema.names).cast(schema))
+                        whole = _with_redactions(frame, kept.filter(writer=log.writer).drop("writer"))
+                        writer.write_table(whole.to_arrow().select(schema.names).cast(schema))
             file.flush()
             os.fsync(file.fileno())
         _take_place(temporary, self.path(epoch))
@@ -75,7 +86,18 @@ class Archive:
         path = self.path(epoch)
         if not path.exists():
             raise NotFound(f"there is no archive of month {epoch} in {self.directory}")
-        return read_archive(path, epoch)
+        month = read_archive(path, epoch)
+        if self._redactions is not None:
+            check_redactions(month, self._redactions.committed())
+        return month
+
+    def _kept(self, epoch: int) -> pl.DataFrame:
+        """What is kept of the redacted entries of a month: writer, seq, patient_tag, actor_tag, redacted_by."""
+        if self._redactions is None:
+            return pl.DataFrame(schema=_KEPT)
+        if not self._redactions.is_settled(epoch):
+            raise Conflict(f"a redaction in month {epoch} is not finished: start the node once, which finishes it, and ask again")
+        return self._redactions.of_month(epoch).rename({"spine_seq": "redacted_by"}).cast(_KEPT)
 
     def events(self, epoch: int) -> Iterator[StoredEvent]:
         """The entries of an archived month as events, in log order: how its content is read once it is no longer in the store."""
@@ -83,6 +105,17 @@ class Archive:
             for batch in file.iter_batches():
                 frame = cast("pl.DataFrame", pl.from_arrow(batch))
                 yield from map(stored_event, frame.iter_rows(named=True))
+
+
+def _with_redactions(frame: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a log with how they were redacted. Raises IntegrityError where one is, and nothing is kept of it."""
+    whole = frame.join(kept, on="seq", how="left", maintain_order="left").with_columns(
+        pl.col("patient_tag", "actor_tag").fill_null("")
+    )
+    if (unknown := whole.filter((pl.col("private_digest") != "") & pl.col("redacted_by").is_null())).height:
+        seq, writer = unknown.row(0, named=True)["seq"], unknown.row(0, named=True)["writer"]
+        raise IntegrityError(f"entry {seq} of writer {writer} lost its private part without a redaction; run phitrail verify")
+    return whole
 
 
 def _footer(epoch: int, records: Sequence[LogRecord]) -> bytes:

@@ -100,8 +100,7 @@ def _decide(epoch: int, logs: Sequence[MonthLog], holds: Sequence[ActiveHold], n
     elif now.astimezone(UTC).date() < due_on:
         decision, reason = Decision.KEEP, _keep_reason(claimed, received, due_on, policy)
     elif unsealed := sorted(log.writer for log in logs if log.sealed_root is None):
-        newest = "its newest log, from which it goes on" if len(unsealed) == 1 else "their newest logs, from which they go on"
-        decision, reason = Decision.KEEP, f"writer {', '.join(unsealed)} has not sealed it: it is {newest}"
+        decision, reason = Decision.KEEP, f"the log of writer {', '.join(unsealed)} is not sealed yet"
     return PlanItem(epoch=epoch, entries=sum(log.entries for log in logs), due_on=due_on, decision=decision, reason=f"{reason}.")
 
 

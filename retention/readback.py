@@ -1,7 +1,8 @@
 """What an archived month is, and reading one back: every leaf and root computed again, the first misfit named.
 
 A reader needs the file and nothing else: the footer holds the genesis and the secret of each log. What it computes is compared with
-the tombstone, which the spine has signed.
+the tombstone and the `redact` entries, which the spine has signed. Files of the former format, without the columns that say how an
+entry was redacted, are read as well.
 """
 
 import hashlib
@@ -14,10 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.errors import IntegrityError
+from retention.archived_redactions import ArchivedRedaction, RedactedRows
 from retention.recompute import LogSum
+from store.redaction import RedactEntry
 from store.retention import Tombstone
 
-FORMAT = "phitrail-archive-1"
+FORMAT = "phitrail-archive-2"
+_FORMER = "phitrail-archive-1"
 _ROWS_AT_ONCE = 16_384
 _TEXTS = (
     "event_id", "source_system", "source", "action", "actor_id", "actor_kind", "patient_id", "outcome", "device_id", "device_kind",
@@ -35,7 +39,9 @@ _COLUMNS: Mapping[str, pa.DataType] = {
     "received": pa.timestamp("us", tz="UTC"),
     **dict.fromkeys(_TEXTS, pa.string()),
 }
-SCHEMA = pa.schema(_COLUMNS)
+_REDACTED: Mapping[str, pa.DataType] = {"patient_tag": pa.string(), "actor_tag": pa.string(), "redacted_by": pa.int64()}
+SCHEMA = pa.schema({**_COLUMNS, **_REDACTED})
+_SCHEMAS = {FORMAT: SCHEMA, _FORMER: pa.schema(_COLUMNS)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,7 @@ class ArchivedLog:
     genesis: str
     last_leaf: str
     root: str
+    redactions: Sequence[ArchivedRedaction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +83,20 @@ def read_archive(path: Path, epoch: int) -> ArchivedMonth:
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if file.schema_arrow.remove_metadata() != SCHEMA:
-                raise IntegrityError(f"{path.name} does not have the columns of {FORMAT}")
-            footer = orjson.loads((file.schema_arrow.metadata or {}).get(FORMAT.encode(), b"null"))
+            metadata = file.schema_arrow.metadata or {}
+            written_as = FORMAT if FORMAT.encode() in metadata else _FORMER
+            if file.schema_arrow.remove_metadata() != _SCHEMAS[written_as]:
+                raise IntegrityError(f"{path.name} does not have the columns of {written_as}")
+            footer = orjson.loads(metadata.get(written_as.encode(), b"null"))
             if not isinstance(footer, dict) or footer.get("epoch") != epoch:
                 raise IntegrityError(f"{path.name} is not the archive of month {epoch}")
             sums = {entry["writer"]: LogSum.begin(entry) for entry in footer["logs"]}
+            redacted = {writer: RedactedRows(log.origin) for writer, log in sums.items()}
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 for row in batch.to_pylist():
                     _take(sums, epoch, row)
+                    if written_as == FORMAT:
+                        redacted[row["writer"]].add(row)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{path.name} cannot be read as an archive: it is damaged") from error
     logs = [
@@ -97,6 +109,7 @@ def read_archive(path: Path, epoch: int) -> ArchivedMonth:
             genesis=one.genesis.hex(),
             last_leaf=one.leaf.hex(),
             root=one.root().hex(),
+            redactions=redacted[one.writer].found(),
         )
         for one in sums.values()
     ]
@@ -116,6 +129,21 @@ def check_tombstones(month: ArchivedMonth, tombstones: Sequence[Tombstone]) -> N
             raise IntegrityError(f"{month.path.name} is not the file that the tombstone of {log.origin} was signed for")
     if len(tombstones) != len(month.logs):
         raise IntegrityError(f"{month.path.name} holds logs that have no tombstone")
+
+
+def check_redactions(month: ArchivedMonth, entries: Sequence[RedactEntry]) -> None:
+    """Whether a month is redacted exactly as the spine says. Raises IntegrityError where it is less, or more."""
+    signed = {entry.spine_seq: entry for entry in entries if entry.epoch == month.epoch}
+    for log in month.logs:
+        for redaction in log.redactions:
+            entry = signed.pop(redaction.spine_seq, None)
+            said = entry and (entry.writer, entry.origin, entry.count, entry.root)
+            if said != (log.writer, log.origin, redaction.count, redaction.root):
+                what = f"entries of {log.origin} redacted by spine entry {redaction.spine_seq}, which does not say so"
+                raise IntegrityError(f"{month.path.name} has {what}")
+    if signed:
+        what = f"still has what was redacted by spine entry {min(signed)}: it was written before that, and is not the one to keep"
+        raise IntegrityError(f"{month.path.name} {what}")
 
 
 def _take(sums: Mapping[str, LogSum], epoch: int, row: Mapping[str, object]) -> None:

@@ -38,6 +38,7 @@ from retention.disposal import Disposal
 from retention.holds import Holds
 from retention.policy import RetentionPolicy
 from runtime.beyond import Beyond, beyond
+from runtime.cli.redacting import redaction_of
 from runtime.directory import StaffDirectory
 from runtime.node import Base, Node
 from runtime.settings import Settings
@@ -52,6 +53,7 @@ from store.findings import Findings
 from store.login_attempts import LoginAttempts
 from store.outbox import Outbox
 from store.proofs import Proofs
+from store.redaction import RedactionStore
 from store.reports import ReportQuestions
 from store.retention import RetentionStore
 from store.sessions import Sessions
@@ -143,6 +145,7 @@ class Product:
     def recall(self) -> None:
         """After a start: finish a disposal, and bring steps of alerts into the ledger, that a stop cut short."""
         self.disposal.resume()
+        redaction_of(self.node).resume()
         since = self.clock() - timedelta(days=1)
         self.alerts.rerecord(since)
         self.outbox.rerecord(since)
@@ -249,7 +252,7 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         watch=RecordWatch(base),
         disposal=Disposal(
             retention,
-            Archive(settings.archive_dir),
+            Archive(settings.archive_dir, RedactionStore(engine)),
             RetentionPolicy(years=settings.retention.years),
             clock,
             node.keeper.commit,

@@ -22,6 +22,11 @@ SELECT {COLUMNS}, header, epoch FROM events
 WHERE writer = {{writer:String}} AND seq >= {{first:UInt64}} AND seq < {{end:UInt64}} ORDER BY seq
 """
 
+_TOMBSTONES = """
+SELECT JSONExtractUInt(body, 'fields', 'last_seq'), JSONExtractString(body, 'fields', 'last_leaf') FROM spine
+WHERE kind = 'tombstone' AND JSONExtractString(body, 'fields', 'writer') = {writer:String}
+"""
+
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 10_000
 
@@ -43,7 +48,7 @@ def adopt(engine: Engine, anchor: Anchor, writer: str) -> Adopted:
     stored = last if entries else -1
     anchored = anchor.writer_head(writer)
     acknowledged, leaf = (-1, b"") if anchored is None else anchored
-    if stored < acknowledged and not _disposed(records, stored, acknowledged):
+    if stored < acknowledged and not _disposed(engine, writer, acknowledged, leaf):
         raise IntegrityError(
             f"the store is older than its anchor: writer {writer} ends at entry {stored}, but entry {acknowledged} was "
             "acknowledged here. It was rolled back or truncated. Put the newer store back, or accept this one with "
@@ -66,9 +71,10 @@ def adopt(engine: Engine, anchor: Anchor, writer: str) -> Adopted:
     return Adopted(record=record, seq=seq, leaf=leaf, received=received if entries else BEGINNING)
 
 
-def _disposed(records: Sequence[LogRecord], stored: int, acknowledged: int) -> bool:
-    """Whether everything after `stored` may be gone because the newest log is empty and older ones were disposed of."""
-    return stored == -1 and bool(records) and records[-1].first_seq == acknowledged + 1
+def _disposed(engine: Engine, writer: str, acknowledged: int, leaf: bytes) -> bool:
+    """Whether what was acknowledged last is gone with its month: a tombstone in the spine ends with it."""
+    tombstones = engine.rows(_TOMBSTONES, writer=writer)
+    return any((last_seq, last_leaf) == (acknowledged, leaf.hex()) for last_seq, last_leaf in tombstones)
 
 
 def _leaf(engine: Engine, writer: str, seq: int) -> bytes | None:

@@ -25,6 +25,9 @@ DATABASE = "phitrail"
 _SETTINGS = {"async_insert": 0, "wait_for_async_insert": 1, "insert_deduplicate": 1, "session_timezone": "UTC", "mutations_sync": 2}
 
 
+_EVERY_ROW = {"insert_deduplicate": 0, "deduplicate_insert": "disable"}
+
+
 class Engine:
     """A connection to one store. Thread-safe: each thread has its own client. Close it, or use it as a context manager."""
 
@@ -109,7 +112,8 @@ class Engine:
         `token` is ClickHouse's insert_deduplication_token: bind it to the content, because the same token with other rows is
         reported as success and drops them.
         """
-        settings = {"insert_deduplication_token": token} if token else {"insert_deduplicate": 0}
+        # Without a token an identical block is another row, not a repeat (`insert_deduplicate` alone has no say since engine 26).
+        settings = {"insert_deduplication_token": token} if token else _EVERY_ROW
         try:
             self._client().insert_arrow(table, frame.to_arrow(), settings=settings)
         except ClickHouseError as error:

@@ -76,6 +76,7 @@ class Ledger:
         self._frontier = Frontier()
         self._tiles: list[Tile] = []
         self._tiles_at_once = tiles_at_once
+        self._is_over = False
         self._uncertain = True
         self._recover()
         self._queue = CommitQueue(self._commit, max_batch=max_batch, max_waiting=max_waiting)
@@ -117,7 +118,7 @@ class Ledger:
     def log_head(self) -> Head | None:
         """The head of this month's log, as acknowledged; None before its first entry (`store.keeper.HeadSource`)."""
         with self._state:
-            if self._record is None or self._uncertain:
+            if self._record is None or self._uncertain or self._is_over:
                 return None
             return Head(self._record.origin, self._frontier.size, self._frontier.root())
 
@@ -198,7 +199,7 @@ class Ledger:
         register_log(self._engine, record)
         if has_rival(self._engine, record):
             raise IntegrityError(f"another node writes as {self.writer} too: give each node a writer name of its own")
-        self._record, self._frontier, self._leaf = record, Frontier(), record.previous
+        self._record, self._frontier, self._leaf, self._is_over = record, Frontier(), record.previous, False
         return record
 
     def _write(self, segment: Segment, drafts: Sequence[Draft]) -> None:
@@ -228,5 +229,11 @@ class Ledger:
         self._uncertain = False
         self._record, self._seq, self._leaf, self._received = adopted.record, adopted.seq, adopted.leaf, adopted.received
         self._frontier, self._tiles = Frontier(), []
+        now = self._clock()
+        if self._record is not None and self._record.epoch < epoch_of(now):
+            # The month is over: nothing is added to its log, which may be sealed or disposed of. Not even if the clock goes back.
+            self._received, self._is_over = max(now, self._received), True
+            return
+        self._is_over = False
         if self._record is not None:
             self._frontier = restore_frontier(self._engine, self._record.log, self._seq + 1 - self._record.first_seq)

@@ -13,8 +13,10 @@ import orjson
 import polars as pl
 
 from domain.checkpoint import Head
+from domain.index_tree import Dimension
 from store.engine import Engine
 from store.logs import LogRecord, registered_logs
+from store.redaction import RedactionStore
 
 _MONTHS = """
 SELECT epoch, writer, count(), min(seq), max(seq), max(time), max(received) FROM events
@@ -185,9 +187,12 @@ class RetentionStore:
         return list(found.values())
 
     def held_months(self, hold: Hold) -> frozenset[int]:
-        """The months in which a hold on a patient or an actor has events; empty for other scopes."""
+        """The months in which a hold on a patient or an actor has events, redacted ones too; empty for other scopes."""
         question = _MONTHS_OF.get(hold.scope.value)
-        return frozenset(_int(epoch) for (epoch,) in self._engine.rows(question, subject=hold.subject)) if question else frozenset()
+        if question is None:
+            return frozenset()
+        found = frozenset(_int(epoch) for (epoch,) in self._engine.rows(question, subject=hold.subject))
+        return found | RedactionStore(self._engine).months_of(Dimension(hold.scope.value), hold.subject)
 
     def add_hold_change(self, hold: Hold, change: str, *, at: datetime, by: str, reason: str) -> None:
         """Append a row to the history of a hold: `placed` or `released`. Durable when it returns."""

@@ -9,6 +9,7 @@ from domain.clock import system_clock
 from retention.disposal import Authority
 from retention.holds import HoldRequest
 from retention.policy import Decision
+from runtime.cli import redacting
 from runtime.cli.options import DataDir, err, out, settings
 from store.retention import HoldScope
 
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     retention.command("hold")(hold)
     retention.command("release")(release)
     retention.command("holds")(holds)
+    redacting.register(retention)
     app.add_typer(retention, name="retention")
 
 

@@ -22,9 +22,7 @@ from store.quarantine import Quarantine
 Format = Annotated[str, typer.Option("--format", help=f"One of {', '.join(sorted(FORMATS))}.")]
 Mapping = Annotated[
     Path | None,
-    typer.Option(
-        "--mapping", help="TOML file that says what the fields mean; by default one that lies beside the data."
-    ),
+    typer.Option("--mapping", help="TOML file that says what the fields mean; by default one that lies beside the data."),
 ]
 
 

@@ -127,7 +127,7 @@ def test_the_plan_gives_a_decision_and_a_reason_for_every_month() -> None:
         items[1].reason
         == "its newest event is of 2021-02-01 (claimed time, the later one) and is kept for 6 years: due on 2027-02-02."
     )
-    assert items[2].reason == "writer site-b has not sealed it: it is its newest log, from which it goes on."
+    assert items[2].reason == "the log of writer site-b is not sealed yet."
     assert items[3].reason == "it is being written."
 
 
