@@ -12,6 +12,7 @@ from dashboards.export_tally import Tally
 from domain.clock import rfc3339
 from domain.json import Json
 from store.events import EventFilter
+from store.export_logs import ExportLog
 from store.exports import ExportQuestions, LogExtent, SourceExtent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +53,15 @@ class LogShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witnesses:
+    """Who cosigned the export's checkpoint, by the names in the policy; whether its `quorum` (None: it asks for none) is met."""
+
+    quorum: str | None
+    cosigned_by: Sequence[str]
+    is_met: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIsMissing:
     """The whole of completeness.json. `verdict` is the ledger's second verdict with its sentences."""
 
@@ -61,6 +71,7 @@ class WhatIsMissing:
     sources: Sequence[SourceExtent]
     quarantined: Mapping[str, int]
     disposed: Mapping[str, int]
+    witnesses: Witnesses
     as_of: datetime
 
     @property
@@ -99,22 +110,36 @@ class WhatIsMissing:
             ],
             "waiting_in_quarantine": dict(self.quarantined),
             "disposed_after_retention": dict(self.disposed),
+            "witnesses": {
+                "quorum": self.witnesses.quorum,
+                "cosigned_by": list(self.witnesses.cosigned_by),
+                "is_met": self.witnesses.is_met,
+            },
         }
 
 
 def what_is_missing(
-    questions: ExportQuestions, wanted: EventFilter, tally: Tally, *, verdict: str, findings: Sequence[str], now: datetime
+    questions: ExportQuestions,
+    wanted: EventFilter,
+    tally: Tally,
+    *,
+    logs: Sequence[ExportLog],
+    verdict: str,
+    findings: Sequence[str],
+    as_of: datetime,
+    witnesses: Witnesses,
 ) -> WhatIsMissing:
     """Count what the filter left out of each log, and gather what is known about gaps."""
     period = EventFilter(since=wanted.since, until=wanted.until)
     return WhatIsMissing(
         verdict=verdict,
         findings=findings,
-        logs=[LogShare(extent=extent, exported=tally.logs[extent.origin]) for extent in questions.extents(period)],
+        logs=[LogShare(extent=extent, exported=tally.logs[extent.origin]) for extent in questions.extents(logs, period)],
         sources=questions.sources(period),
-        quarantined=questions.quarantined(wanted.since or _EPOCH, wanted.until or now + timedelta(days=1)),
+        quarantined=questions.quarantined(wanted.since or _EPOCH, wanted.until or as_of + timedelta(days=1)),
         disposed=questions.disposed(),
-        as_of=now,
+        witnesses=witnesses,
+        as_of=as_of,
     )
 
 

@@ -17,16 +17,26 @@ _ENVIRONMENT = Environment(  # plain text, nothing is interpreted
 
 
 def readme(
-    *, organisation: str, by: str, purpose: str, export_id: str, made_at: datetime, events: int, with_private: bool, key: str
+    *,
+    organisation: str,
+    by: str,
+    purpose: str,
+    export_id: str,
+    made_at: datetime,
+    as_of: datetime,
+    events: int,
+    with_private: bool,
+    keys: str,
 ) -> str:
-    """The text, in plain lines of at most 78 characters but for what was given."""
+    """The text, in plain lines of at most 78 characters but for what was given. `keys` is the content of keys/ledger.keys."""
     return _ENVIRONMENT.get_template("export_readme.txt.j2").render(
         organisation=organisation,
         by=by,
         purpose=" ".join(purpose.split()),
         export_id=export_id,
         made=moment_utc(made_at),
+        as_of=moment_utc(as_of),
         events=events,
         with_private=with_private,
-        key=key,
+        keys=keys.splitlines(),
     )

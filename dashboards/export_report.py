@@ -1,17 +1,22 @@
-"""The report inside an export: what was asked, what came of it, what is not here, and the first events, for people."""
+"""The report inside an export: what was asked, what came of it, what is not here, and the first events, for people.
+
+It is bounded, however much was asked for: a person reads no hundred thousand rows, and events.csv has them all.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from dashboards.export_completeness import WhatIsMissing, instant
 from dashboards.export_tally import SAMPLE, Tally
 from dashboards.reports.document import Column, Dataset, Document, Figure, LedgerState, Section, Shape, Table
-from dashboards.reports.wording import action_words, actor_kind_words, count, moment, place_words, sentence
-from store.exports import ExportedEntry
+from dashboards.reports.wording import action_words, actor_kind_words, count, listing, moment, place_words, sentence
 
-_PEOPLE = 50
+_MOST = 50
+_MOST_DAYS = 62
+_MOST_LOGS = 100
+_NOT_GIVEN = "not named here"
 
 
 def export_document(
@@ -26,7 +31,7 @@ def export_document(
     ledger: LedgerState,
 ) -> Document:
     """The report; it has no dataset of its own, because events.csv is that."""
-    left_out = missing.outside_period + missing.by_filter
+    left_out, gaps = missing.outside_period + missing.by_filter, len(missing.findings)
     return Document(
         name="audit-export",
         title="Audit export",
@@ -39,21 +44,21 @@ def export_document(
         figures=(
             Figure(value=f"{tally.events:,}", label="events in this export"),
             Figure(value=f"{left_out:,}", label="events of the ledger left out"),
-            Figure(value=f"{len(tally.actors):,}", label="people and programs"),
-            Figure(value=f"{len(missing.findings):,}", label="known gaps", alarming=bool(missing.findings)),
+            Figure(value=f"{sum(bool(actor) for actor, _ in tally.actors):,}", label="people and programs named"),
+            Figure(value=f"{gaps:,}", label="known gap" if gaps == 1 else "known gaps", alarming=bool(gaps)),
         ),
         sections=(
-            _ranking("What was done", "Action", {_action(action): number for action, number in tally.actions.items()}),
-            _ranking(
-                "By whom", "Who", {f"{actor}, {actor_kind_words(kind)}": n for (actor, kind), n in _people(tally, with_private)}
-            ),
+            _ranking("What was done", "Action", _by_action(tally)),
+            _ranking("By whom", "Who", _by_actor(tally)),
+            *([_ranking("Whose records", "Patient", _by_patient(tally))] if len(tally.patients) > 2 else []),
+            _days(tally),
             _left_out(missing),
             _sources(missing, zone),
             _gaps(missing),
-            _events(tally.sample, zone, with_private=with_private),
+            _events(tally, zone, with_private=with_private),
         ),
         data=Dataset(fields=(), rows=()),
-        notes=_notes(tally, with_private=with_private),
+        notes=_notes(tally, missing, with_private=with_private),
         ledger=ledger,
     )
 
@@ -68,29 +73,73 @@ def _summary(tally: Tally, missing: WhatIsMissing, *, with_private: bool) -> lis
         )
     else:
         sentences.append("No gap in the ledger is known. That is not a proof that every source reported everything.")
+    witnesses = missing.witnesses
+    if witnesses.is_met:
+        sentences.append(f"The checkpoint was cosigned by the witnesses {listing(witnesses.cosigned_by)}, which met the quorum.")
+    elif witnesses.quorum is not None:
+        sentences.append("Too few of the witnesses had cosigned the checkpoint when this export was made.")
     if not with_private:
         sentences.append("The private part of every event is withheld.")
     return sentences
 
 
-def _people(tally: Tally, with_private: bool) -> Sequence[tuple[tuple[str, str], int]]:
-    """Most active first; where private parts are withheld, patients and their proxies are one line each kind."""
-    if with_private:
-        return tally.actors.most_common(_PEOPLE)
-    merged: Counter[tuple[str, str]] = Counter()
+def _by_action(tally: Tally) -> Counter[str]:
+    words: Counter[str] = Counter()
+    for action, number in tally.actions.items():
+        words[sentence(action_words(action, "")).removesuffix(".")] += number
+    return words
+
+
+def _by_actor(tally: Tally) -> Counter[str]:
+    words: Counter[str] = Counter()
     for (actor, kind), number in tally.actors.items():
-        merged["withheld" if kind in ("patient", "proxy", "external") else actor, kind] += number
-    return merged.most_common(_PEOPLE)
+        who = actor_kind_words(kind)
+        words[f"{actor}, {who}" if actor else f"{sentence(who).removesuffix('.')} ({_NOT_GIVEN})"] += number
+    return words
 
 
-def _action(action: str) -> str:
-    return sentence(action_words(action, "")).removesuffix(".")
+def _by_patient(tally: Tally) -> Counter[str]:
+    hidden = tally.withheld + tally.redacted
+    words = Counter({patient: number for patient, number in tally.patients.items() if patient})
+    nobody = tally.patients[""] - hidden
+    words.update({name: number for name, number in (("None named", nobody), (_NOT_GIVEN.capitalize(), hidden)) if number > 0})
+    return words
 
 
-def _ranking(heading: str, title: str, counts: Mapping[str, int]) -> Section:
-    rows = [[words, f"{number:,}"] for words, number in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+def _ranking(heading: str, title: str, counts: Counter[str]) -> Section:
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    sentences = [f"The {_MOST} with the most events, of {len(ordered):,}."] if len(ordered) > _MOST else []
+    return _counted(heading, title, ordered[:_MOST], sentences)
+
+
+def _days(tally: Tally) -> Section:
+    """By local day; by month where there are too many days, and by year where there are too many months."""
+    for title, spell in (("Day", _day), ("Month", _month), ("Year", _year)):
+        counts: Counter[str] = Counter()
+        for one, number in tally.days.items():
+            counts[spell(one)] += number
+        if len(counts) <= _MOST_DAYS:
+            return _counted("When", title, sorted(counts.items()), ["By the time that the source claims, in local time."])
+    newest = sorted(counts.items())[-_MOST_DAYS:]
+    return _counted("When", "Year", newest, [f"The last {_MOST_DAYS} of {len(counts):,} years."])
+
+
+def _day(one: date) -> str:
+    return one.strftime("%Y-%m-%d, %A")
+
+
+def _month(one: date) -> str:
+    return one.strftime("%Y-%m, %B")
+
+
+def _year(one: date) -> str:
+    return f"{one.year}"
+
+
+def _counted(heading: str, title: str, rows: Iterable[tuple[str, int]], sentences: Sequence[str]) -> Section:
     columns = (Column(title=title, share=6), Column(title="Events", shape=Shape.NUMBER))
-    return Section(heading=heading, table=Table(caption=heading, columns=columns, rows=rows), empty="No event matches.")
+    table = Table(caption=heading, columns=columns, rows=[[words, f"{number:,}"] for words, number in rows])
+    return Section(heading=heading, sentences=sentences if table.rows else (), table=table, empty="No event matches.")
 
 
 def _left_out(missing: WhatIsMissing) -> Section:
@@ -99,13 +148,16 @@ def _left_out(missing: WhatIsMissing) -> Section:
         [log.extent.origin, *(f"{n:,}" for n in (log.extent.stored, log.exported, log.outside_period, log.by_filter, log.missing))]
         for log in missing.logs
     ]
+    sentences = ["Every log of the ledger, one for each writer and month of receipt."]
+    if len(rows) > _MOST_LOGS:
+        sentences.append(f"The last {_MOST_LOGS} of {len(rows):,} are shown; completeness.json has them all.")
     return Section(
         heading="What was left out",
-        sentences=("Every log of the ledger, one for each writer and month of receipt.",),
+        sentences=sentences,
         table=Table(
             caption="Entries of each log: exported and left out",
             columns=(Column(title="Log", share=5), *(Column(title=title, shape=Shape.NUMBER) for title in titles)),
-            rows=rows,
+            rows=rows[-_MOST_LOGS:],
         ),
         empty="The ledger has no entries.",
     )
@@ -150,7 +202,7 @@ def _gaps(missing: WhatIsMissing) -> Section:
     return Section(heading="Known gaps", sentences=sentences, empty="" if sentences else "None are known.")
 
 
-def _events(entries: Sequence[ExportedEntry], zone: ZoneInfo, *, with_private: bool) -> Section:
+def _events(tally: Tally, zone: ZoneInfo, *, with_private: bool) -> Section:
     columns = (
         Column(title="When", shape=Shape.TIME),
         Column(title="Who", share=4),
@@ -160,40 +212,54 @@ def _events(entries: Sequence[ExportedEntry], zone: ZoneInfo, *, with_private: b
         Column(title="Reported by", share=2),
         Column(title="Entry", shape=Shape.CODE),
     )
-    rows = []
-    for entry in entries:
-        is_hidden = not with_private and entry.actor_kind in ("patient", "proxy", "external")
-        place = place_words(
-            device_kind=entry.device_kind, device_id=entry.device_id, ip=entry.ip if with_private else "", nothing="not stated"
-        )
-        rows.append(
-            [
-                moment(entry.time, zone),
-                actor_kind_words(entry.actor_kind) if is_hidden else f"{entry.actor_id}, {actor_kind_words(entry.actor_kind)}",
-                sentence(action_words(entry.action, entry.outcome)),
-                *((entry.patient_id or "none named",) if with_private else ()),
-                place,
-                entry.source_system,
-                f"{entry.writer}:{entry.seq}",
-            ]
-        )
     return Section(
         heading="Events",
-        table=Table(caption="Events, in the order of the ledger", columns=columns, rows=rows),
+        sentences=(f"The first {SAMPLE:,} of {tally.events:,}.",) if tally.events > SAMPLE else (),
+        table=Table(
+            caption="Events, in the order of the ledger",
+            columns=columns,
+            rows=[_event(entry, zone, with_private=with_private) for entry in tally.sample],
+        ),
         empty="No event matches.",
     )
 
 
-def _notes(tally: Tally, *, with_private: bool) -> list[str]:
+def _event(entry: Mapping[str, object], zone: ZoneInfo, *, with_private: bool) -> list[str]:
+    text = {name: str(value) for name, value in entry.items()}
+    when, kind = entry["moment"], actor_kind_words(text["actor_kind"])
+    assert isinstance(when, datetime)
+    nobody = "none named" if text["private_is"] == "given" else text["private_is"]
+    return [
+        moment(when, zone),
+        f"{text['actor_id']}, {kind}" if text["actor_id"] else kind,
+        sentence(action_words(text["action"], text["outcome"])),
+        *((text["patient_id"] or nobody,) if with_private else ()),
+        place_words(device_kind=text["device_kind"], device_id=text["device_id"], ip=text["ip"], nothing="not stated"),
+        text["source_system"],
+        f"{text['writer']}:{text['seq']}",
+    ]
+
+
+def _notes(tally: Tally, missing: WhatIsMissing, *, with_private: bool) -> list[str]:
     notes = []
     if tally.events > len(tally.sample):
         notes.append(
-            f"This report shows the first {SAMPLE:,} of {tally.events:,} events; events.csv and events.jsonl have them all."
+            f"This report shows the first {SAMPLE:,} of {tally.events:,} events; the other {tally.events - SAMPLE:,} are only in "
+            "events.csv and events.jsonl."
         )
-    if len(tally.actors) > _PEOPLE:
-        notes.append(f"By whom shows the {_PEOPLE} most active of {len(tally.actors):,}.")
+    if tally.shared:
+        notes.append(
+            f"The private part of {count(tally.shared, 'event')} is withheld, because the record it was read from names other "
+            "patients too."
+        )
     if tally.redacted and with_private:
         notes.append(f"The private part of {count(tally.redacted, 'event')} was redacted before and cannot be given.")
+    if tally.outside:
+        notes.append(
+            f"{count(tally.outside, 'further event')} of whom or what was asked for did not match the rest; scope.jsonl has them "
+            "without their private parts."
+        )
+    notes.append(f"As of {missing.as_of:%Y-%m-%d %H:%M:%S} UTC: what was recorded later is in a later export.")
     notes.append("Periods are of the time that the source claims; logs are of the month in which an event was received.")
     notes.append("Events stand in the order of the ledger: by writer, then by sequence number.")
     return notes

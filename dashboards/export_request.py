@@ -18,7 +18,8 @@ from store.events import EventFilter
 class ExportRequest:
     """What is asked for. `by` is the account of who asks; without `with_private` the private parts are withheld, and still proven.
 
-    `recipient` is an age public key; encrypting is not built yet and is refused.
+    `recipient` is the age public key of the one reader that the export is encrypted to; `since_checkpoint` is an earlier signed
+    checkpoint of this ledger, with which the export shall be shown to be consistent.
     """
 
     wanted: EventFilter
@@ -26,6 +27,7 @@ class ExportRequest:
     by: str
     with_private: bool = True
     recipient: str | None = None
+    since_checkpoint: str | None = None
 
 
 def asked(wanted: EventFilter) -> Mapping[str, Json]:
@@ -51,11 +53,7 @@ def asked_words(request: ExportRequest, export_id: str, zone: ZoneInfo) -> Mappi
 
 
 def check_request(request: ExportRequest, out: Path) -> None:
-    if request.recipient is not None:
-        raise InvalidInput(
-            "encrypting an export to an age recipient is not built yet: leave --recipient out, and encrypt the file before it "
-            "leaves (for example with `age -r`)"
-        )
+    """Raises InvalidInput for what cannot be given, before anything is done."""
     if not request.by.strip() or not request.purpose.strip():
         raise InvalidInput("an export needs the person who asks for it and the purpose (45 CFR 164.502(b), minimum necessary)")
     since, until = request.wanted.since, request.wanted.until
@@ -83,5 +81,6 @@ def request_event(export_id: str, made_at: datetime, request: ExportRequest) -> 
             "purpose": request.purpose,
             "asked": asked(request.wanted),
             "private_part": "given" if request.with_private else "withheld",
+            **({} if request.recipient is None else {"encrypted_to": request.recipient.strip()}),
         },
     )

@@ -165,17 +165,17 @@ class Product:
         """What making an export needs."""
         base, organisation = self.node.base, self.context.org()
         return ExportDesk(
-            questions=ExportQuestions(base.engine),
+            questions=ExportQuestions(base.engine, base.keys.origin),
             clock=self.clock,
             new_id=lambda: str(uuid.uuid4()),  # noqa: TID251 - ids are made in runtime
             record=lambda event: self.node.ledger.append([event]),
-            checkpoint=self.node.keeper.checkpoint,
-            commit=self.node.keeper.commit,
-            prover=lambda: Proofs(base.engine, base.signer.name).event,
+            keeper=self.node.keeper,
+            keys=self.node.spine.keys,
             completeness_verdict=lambda: _completeness(base),
-            verifier=base.signer.verifier,
             organisation=organisation.name,
             zone=organisation.timezone,
+            policy=self.beyond.policy,
+            attest=self.beyond.ask,
         )
 
     def services(self) -> Services:

@@ -1,32 +1,34 @@
-"""The questions of an export: which entries a filter finds, log by log up to where a checkpoint covers them, and what it omits."""
+"""The questions of an export about the ledger as a whole: which logs there are, which of them it reaches, and what it omits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.checkpoint import Head
+import polars as pl
+
 from domain.clock import microseconds
-from domain.entry import body_bytes, genesis, private_digest, salt
-from domain.merkle import inclusion_proof
+from domain.index_tree import Dimension
+from domain.witness_policy import WitnessPolicy
 from store.engine import Engine
 from store.events import EventFilter, condition
+from store.export_entries import ExportEntries
+from store.export_logs import ExportLog, Subject, export_logs, open_logs
+from store.export_redactions import ExportRedactions
+from store.export_shared import shared_entries
+from store.export_spine import ExportSpine, SpineQuote
+from store.export_times import Attested, ExportTimes
+from store.index_trees import IndexTrees
 from store.logs import LogRecord, registered_logs
-from store.tree import Log, StoredNodes
 
-_COMMITTED = "SELECT heads FROM spine WHERE position(heads, {origin:String}) > 0 ORDER BY seq DESC LIMIT 1"
+_SIGNED = "SELECT max(size) FROM checkpoints"
 
-_MATCHES = "SELECT DISTINCT epoch, writer FROM events WHERE {where} ORDER BY writer, epoch"
+_MATCHES = "SELECT DISTINCT epoch, toString(writer) FROM events WHERE {where}"
 
-_ROWS = """
-SELECT seq, leaf, header, private, private_digest, time, received, source, source_system, event_id, action, outcome, actor_id,
-    actor_kind, patient_id, device_id, device_kind, ip, details, format
-FROM events
-WHERE epoch = {{epoch:UInt32}} AND writer = {{writer:String}} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} AND {where}
-ORDER BY seq LIMIT {{limit:UInt32}}
-"""
+_REDACTIONS = "SELECT DISTINCT epoch, toString(writer) FROM redactions"
 
 _EXTENTS = """
-SELECT epoch, writer, count(), min(seq), max(seq), countIf({where}) FROM events GROUP BY epoch, writer ORDER BY writer, epoch
+SELECT epoch, writer, count(), min(seq), max(seq), countIf({where}) FROM events WHERE {covered}
+GROUP BY epoch, writer ORDER BY writer, epoch
 """
 
 _SOURCES = """
@@ -46,46 +48,6 @@ _DISPOSED = """
 SELECT JSONExtractString(body, 'fields', 'origin'), JSONExtractUInt(body, 'fields', 'count') FROM spine
 WHERE kind = 'tombstone' ORDER BY seq
 """
-
-_NEWEST = "SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"
-_SPINE_ROW = "SELECT seq, body, leaf FROM spine WHERE seq >= {first:UInt64} AND seq <= {last:UInt64} ORDER BY seq"
-
-_ROWS_AT_ONCE = 5_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoveredLog:
-    """A log with entries that match, as far as a checkpoint covers it: up to and including `last_seq`."""
-
-    record: LogRecord
-    last_seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedEntry:
-    """One entry as an export gives it. `body` is what was hashed; `salt` is None where the private part was redacted."""
-
-    writer: str
-    seq: int
-    leaf: bytes
-    body: bytes
-    private: bytes
-    salt: bytes | None
-    time: datetime
-    received: datetime
-    source: str
-    source_system: str
-    event_id: str
-    action: str
-    outcome: str
-    actor_id: str
-    actor_kind: str
-    patient_id: str
-    device_id: str
-    device_kind: str
-    ip: str
-    details: str
-    format: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,57 +74,74 @@ class SourceExtent:
     last_received: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpineReceipt:
-    """A spine entry with its inclusion proof under `checkpoint`: enough to show that the ledger signed it."""
-
-    index: int
-    body: str
-    previous: bytes
-    path: Sequence[bytes]
-    checkpoint: str
-
-
 class ExportQuestions:
-    """Read-only. What one export reads does not change while it is made: the ledger only grows, and growth lies past `last_seq`."""
+    """Read-only. What one export reads does not change while it is made: the ledger only grows, and growth lies beyond its logs."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, spine_origin: str) -> None:
         self._engine = engine
+        self._origin = spine_origin
 
-    def covered_logs(self, wanted: EventFilter) -> list[CoveredLog]:
-        """The logs with matching entries, by writer and month, and how far the spine has committed to each by now."""
-        records = {(record.epoch, record.writer): record for record in registered_logs(self._engine)}
-        newest = {record.writer: record for record in records.values()}
-        ends = {record.origin: self._committed_end(record) for record in newest.values()}
-        where, parameters = condition(wanted)
-        found = []
-        for epoch, writer in self._engine.rows(_MATCHES.format(where=where), **parameters):
-            record = records[_int(epoch), str(writer)]
-            # A log that is not its writer's newest is sealed: the spine has committed to the whole of it.
-            end = ends.get(record.origin, 2**63 - 1)
-            found.append(CoveredLog(record=record, last_seq=end))
-        return [log for log in found if log.last_seq >= log.record.first_seq]
+    def spine(self, size: int) -> ExportSpine:
+        """The spine under its checkpoint of this size."""
+        return ExportSpine(self._engine, self._origin, size)
 
-    def entries(self, log: CoveredLog, wanted: EventFilter) -> Iterator[ExportedEntry]:
-        """The matching entries of a log in order of seq; memory is bounded by one portion."""
-        where, parameters = condition(wanted)
-        sql, first = _ROWS.format(where=where), log.record.first_seq
-        place = {"epoch": log.record.epoch, "writer": log.record.writer, "last": log.last_seq, "limit": _ROWS_AT_ONCE}
-        while True:
-            frame = self._engine.frame(sql, first=first, **place, **parameters)
-            for row in frame.iter_rows(named=True):
-                yield _entry(row, log.record)
-            if frame.height < _ROWS_AT_ONCE:
-                return
-            first = frame["seq"][-1] + 1
+    def entries(self, wanted: EventFilter, subject: Subject | None) -> ExportEntries:
+        """The entries that a filter finds."""
+        return ExportEntries(self._engine, wanted, subject)
 
-    def extents(self, period: EventFilter) -> list[LogExtent]:
-        """Every log in the table, with the number of its entries in the period."""
-        origins = {(record.epoch, record.writer): record.origin for record in registered_logs(self._engine)}
+    def redactions(self, spine: ExportSpine) -> ExportRedactions:
+        """What the spine says about redacted entries."""
+        return ExportRedactions(self._engine, spine)
+
+    def times(self, spine: ExportSpine, policy: WitnessPolicy | None) -> ExportTimes:
+        """What others signed about the spine."""
+        return ExportTimes(self._engine, spine, policy)
+
+    def index_trees(self) -> IndexTrees:
+        """The index trees of stored logs."""
+        return IndexTrees(self._engine)
+
+    def shared(self, rows: pl.DataFrame) -> list[int]:
+        """Which of these entries have a raw record that is about other patients too (`store.export_shared`)."""
+        return shared_entries(self._engine, rows)
+
+    def signed_size(self) -> int:
+        """Entries of the spine under the newest checkpoint; 0 before the first."""
+        return _int(self._engine.rows(_SIGNED)[0][0])
+
+    def checkpoint(self, needed: int, policy: WitnessPolicy | None) -> Attested:
+        """The checkpoint of size `needed`; where a quorum cosigned only a later one, that. With its token, if it has one."""
+        newest = self.signed_size()
+        times = self.times(self.spine(newest), policy)
+        return times.cosigned(needed, newest) or times.own(needed)
+
+    def open_logs(self, heads: SpineQuote) -> list[tuple[LogRecord, int]]:
+        """The logs that are not sealed, with their sizes, as a `heads` entry has them."""
+        return open_logs(heads, registered_logs(self._engine))
+
+    def logs(self, spine: ExportSpine, heads: SpineQuote) -> list[ExportLog]:
+        """Every log that a `heads` entry leads to, by writer and month. Raises IntegrityError where a seal is missing."""
+        disposed = frozenset(int(str(entry.fields["epoch"])) for entry in spine.of_kind("disposed"))
+        return export_logs(heads, spine.seals(heads.number("last_seal")), registered_logs(self._engine), disposed)
+
+    def reached(self, logs: Sequence[ExportLog], wanted: EventFilter, subject: Subject | None) -> list[ExportLog]:
+        """Those of the logs that have entries of the subject, or without a subject entries that match."""
+        where, parameters = condition(_of(subject) if subject else wanted)
+        found = {(_int(epoch), str(writer)) for epoch, writer in self._engine.rows(_MATCHES.format(where=where), **parameters)}
+        if subject is not None and subject.dimension is not Dimension.SOURCE_SYSTEM:
+            # A redacted entry does not say whose it was; which ones are the subject's is asked log by log.
+            found |= {(_int(epoch), str(writer)) for epoch, writer in self._engine.rows(_REDACTIONS)}
+        return [log for log in logs if log.record is not None and log.head.size and (log.record.epoch, log.record.writer) in found]
+
+    def extents(self, logs: Sequence[ExportLog], period: EventFilter) -> list[LogExtent]:
+        """What these logs hold, as far as the export goes, with the number of entries in the period."""
+        kept = {(log.record.epoch, log.record.writer): log for log in logs if log.record is not None and log.head.size}
         where, parameters = condition(period)
+        covered, more = _covered(list(kept.values()))
+        rows = self._engine.rows(_EXTENTS.format(where=where, covered=covered), **parameters, **more)
         return [
             LogExtent(
-                origin=origins.get((_int(epoch), str(writer)), ""),
+                origin=kept[_int(epoch), str(writer)].head.origin,
                 writer=str(writer),
                 epoch=_int(epoch),
                 stored=_int(stored),
@@ -170,7 +149,8 @@ class ExportQuestions:
                 last_seq=_int(last),
                 in_period=_int(in_period),
             )
-            for epoch, writer, stored, first, last, in_period in self._engine.rows(_EXTENTS.format(where=where), **parameters)
+            for epoch, writer, stored, first, last, in_period in rows
+            if (_int(epoch), str(writer)) in kept
         ]
 
     def sources(self, period: EventFilter) -> list[SourceExtent]:
@@ -192,59 +172,28 @@ class ExportQuestions:
         """Logs that were disposed of after retention, by origin, with their number of entries."""
         return {str(origin): _int(number) for origin, number in self._engine.rows(_DISPOSED)}
 
-    def newest_checkpoint(self) -> str:
-        """The newest signed checkpoint; '' before the first."""
-        rows = self._engine.rows(_NEWEST)
-        return str(rows[0][0]) if rows else ""
 
-    def receipt(self, spine_origin: str, seq: int, checkpoint: str) -> SpineReceipt:
-        """The spine entry `seq`, proven under the checkpoint that was signed with it (of size seq + 1)."""
-        frame = self._engine.frame(_SPINE_ROW, first=max(0, seq - 1), last=seq)
-        previous = frame["leaf"][0] if seq else genesis(spine_origin, b"")
-        path = inclusion_proof(StoredNodes(self._engine, Log(origin=spine_origin)), seq, seq + 1)
-        return SpineReceipt(index=seq, body=frame["body"][-1], previous=previous, path=path, checkpoint=checkpoint)
-
-    def _committed_end(self, record: LogRecord) -> int:
-        rows = self._engine.rows(_COMMITTED, origin=f"{record.origin} ")
-        for line in str(rows[0][0]).splitlines() if rows else ():
-            head = Head.parse(line)
-            if head.origin == record.origin:
-                return record.first_seq + head.size - 1
-        return -1
+def _of(subject: Subject) -> EventFilter:
+    match subject.dimension:
+        case Dimension.PATIENT:
+            return EventFilter(patient_id=subject.name)
+        case Dimension.ACTOR:
+            return EventFilter(actor_id=subject.name)
+        case Dimension.SOURCE_SYSTEM:
+            return EventFilter(source_systems=(subject.name,))
 
 
-def _entry(row: Mapping[str, object], record: LogRecord) -> ExportedEntry:
-    seq, leaf, time, received = row["seq"], row["leaf"], row["time"], row["received"]
-    assert isinstance(seq, int)
-    assert isinstance(leaf, bytes)
-    assert isinstance(time, datetime)
-    assert isinstance(received, datetime)
-    private, redacted = str(row["private"]).encode(), str(row["private_digest"])
-    salted = salt(record.secret, record.writer, seq)
-    digest = bytes.fromhex(redacted) if redacted else private_digest(private, salted)
-    return ExportedEntry(
-        writer=record.writer,
-        seq=seq,
-        leaf=leaf,
-        body=body_bytes(str(row["header"]).encode(), digest),
-        private=private,
-        salt=None if redacted else salted,
-        time=time,
-        received=received,
-        source=str(row["source"]),
-        source_system=str(row["source_system"]),
-        event_id=str(row["event_id"]),
-        action=str(row["action"]),
-        outcome=str(row["outcome"]),
-        actor_id=str(row["actor_id"]),
-        actor_kind=str(row["actor_kind"]),
-        patient_id=str(row["patient_id"]),
-        device_id=str(row["device_id"]),
-        device_kind=str(row["device_kind"]),
-        ip=str(row["ip"]),
-        details=str(row["details"]),
-        format=str(row["format"]),
-    )
+def _covered(logs: Sequence[ExportLog]) -> tuple[str, dict[str, object]]:
+    """The WHERE text that leaves out what open logs have gained since, and its values."""
+    parts, parameters = ["1"], dict[str, object]()
+    for number, log in enumerate(log for log in logs if not log.is_sealed):
+        assert log.record is not None
+        parts.append(
+            f"NOT (epoch = {{epoch{number}:UInt32}} AND writer = {{writer{number}:String}} AND seq >= {{end{number}:UInt64}})"
+        )
+        parameters[f"epoch{number}"], parameters[f"writer{number}"] = log.record.epoch, log.record.writer
+        parameters[f"end{number}"] = log.record.first_seq + log.head.size
+    return " AND ".join(parts), parameters
 
 
 def _int(value: object) -> int:

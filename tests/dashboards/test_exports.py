@@ -4,23 +4,27 @@ import csv
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from dashboards.export_check import BundleState, verify_bundle
-from dashboards.export_request import ExportRequest
+import dashboards.export_zip
+from dashboards.export_format import ORDER
 from dashboards.export_zip import write_zip
 from dashboards.exports import export_bundle
 from domain.errors import InvalidInput
+from domain.witness_policy import NO_WITNESSES, WitnessPolicy
 from store.engine import Engine
 from store.events import EventFilter
 from store.fsck import Integrity
-from tests.dashboards.exports_desk import PURPOSE, ExportHouse, export_house, request, unpack
-from tests.retention.old_ledger import Stop, emptied
+from tests.dashboards.exports_desk import PURPOSE, ExportHouse, export_house, lines, request, unpack
+from tests.dashboards.exports_reader import Export
+from tests.retention.old_ledger import emptied
 from tests.support.cast import MORNING
 from tests.support.node import SIGNER
 
@@ -51,11 +55,23 @@ def test_an_export_holds_what_was_asked_and_checks_out(house: ExportHouse, momen
     assert [(row["writer"], int(row["seq"]), row["leaf"]) for row in rows] == [
         (one["writer"], one["seq"], one["leaf"]) for one in lines
     ]
-    verdict = verify_bundle(given.path, SIGNER.verifier)
-    assert (verdict.state, verdict.events, verdict.is_trusted, verdict.exit_code) == (BundleState.INTACT, 37, True, 0)
-    assert verdict.purpose == PURPOSE
+    export = Export(files)
+    export.check()
+    assert export.keys.newest == SIGNER.verifier
+    assert (export.manifest["purpose"], export.manifest["asked"]["patient_id"]) == (PURPOSE, "P-1")
     assert given.path.stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+
+
+@pytest.mark.parametrize("policy", [None, NO_WITNESSES])
+def test_without_witnesses_the_policy_names_the_log_and_asks_for_nobody(
+    house: ExportHouse, moment: datetime, tmp_path: Path, policy: WitnessPolicy | None
+) -> None:
+    given = export_bundle(replace(house.desk(), policy=policy), request(), tmp_path / "x.zip")
+
+    files = unpack(given.path)
+    assert files["policy.tlog-policy"].decode() == f"log {SIGNER.verifier.text}\nquorum none\n"
+    assert json.loads(files["completeness.json"])["witnesses"] == {"quorum": None, "cosigned_by": [], "is_met": False}
 
 
 def test_the_ledger_knows_of_the_export(house: ExportHouse, moment: datetime, tmp_path: Path) -> None:
@@ -99,11 +115,12 @@ def test_the_same_ledger_at_the_same_moment_gives_the_same_archive(house: Export
     house.clock.advance(minutes=1)
     two = unpack(export_bundle(house.desk(), request(wanted=wanted), tmp_path / "2.zip").path)
 
-    assert list(one) == list(two) == [
+    assert list(one) == list(two) == list(ORDER) == [
         "README.txt", "manifest.json", "receipt.json", "report.html", "report.pdf", "events.csv", "events.jsonl", "proofs.jsonl",
-        "completeness.json", "checkpoint", "keys/ledger.vkey", "verify.py",
+        "scope.jsonl", "history.jsonl", "timestamps.jsonl", "completeness.json", "checkpoint", "policy.tlog-policy",
+        "keys/ledger.keys", "verify.py",
     ]  # fmt: skip
-    for name in ("events.jsonl", "events.csv", "keys/ledger.vkey"):
+    for name in ("events.jsonl", "events.csv", "keys/ledger.keys", "policy.tlog-policy"):
         assert one[name] == two[name]
 
 
@@ -120,12 +137,28 @@ def test_the_same_files_give_the_same_zip(tmp_path: Path) -> None:
     assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "2.zip").read_bytes()
 
 
+@pytest.mark.parametrize("large", [1 << 30, 0])
+def test_each_file_has_the_one_moment_and_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int) -> None:
+    """Also with the longer fields that archives beyond 2 GiB need."""
+    monkeypatch.setattr(dashboards.export_zip, "_LARGE", large)
+    (tmp_path / "a").write_bytes(b"content" * 1000)
+
+    write_zip({"keys/a": tmp_path / "a"}, ["keys/a"], tmp_path / "x.zip")
+
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        (info,) = archive.infolist()
+        assert (info.date_time, info.external_attr >> 16, info.create_system) == ((1980, 1, 1, 0, 0, 0), 0o100644, 3)
+        assert info.compress_type == zipfile.ZIP_DEFLATED
+        assert archive.read("keys/a") == b"content" * 1000
+    assert (tmp_path / "x.zip").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_withheld_private_part_is_proven_all_the_same(house: ExportHouse, moment: datetime, tmp_path: Path) -> None:
     wanted = EventFilter(since=MORNING, until=MORNING + timedelta(days=1))
 
     given = export_bundle(house.desk(), request(wanted=wanted, with_private=False), tmp_path / "x.zip")
 
-    assert verify_bundle(given.path, SIGNER.verifier).state is BundleState.INTACT
+    Export(unpack(given.path)).check()
     for name, content in unpack(given.path).items():
         for secret in (b"P-1", b"P-2", b"portal-1", b"192.0.2.7", "Größe".encode()):
             assert secret not in content, name
@@ -134,9 +167,10 @@ def test_a_withheld_private_part_is_proven_all_the_same(house: ExportHouse, mome
 def test_an_export_of_nothing_is_an_export(house: ExportHouse, moment: datetime, tmp_path: Path) -> None:
     given = export_bundle(house.desk(), request(wanted=EventFilter(ip="203.0.113.9")), tmp_path / "x.zip")
 
-    verdict = verify_bundle(given.path, SIGNER.verifier)
-    assert (given.events, verdict.state, verdict.events) == (0, BundleState.INTACT, 0)
-    assert unpack(given.path)["proofs.jsonl"] == b""
+    files = unpack(given.path)
+    Export(files).check()
+    assert (given.events, files["proofs.jsonl"], files["events.jsonl"], files["timestamps.jsonl"]) == (0, b"", b"", b"")
+    assert len(lines(files, "scope.jsonl")) == 2, "the logs there are, all the same"
 
 
 def test_the_report_is_for_people(house: ExportHouse, moment: datetime, tmp_path: Path) -> None:
@@ -155,7 +189,8 @@ def test_the_report_is_for_people(house: ExportHouse, moment: datetime, tmp_path
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"recipient": "age1qqq"}, "not built yet: leave --recipient out"),
+        ({"recipient": "age1qqq"}, "no age X25519 public key"),
+        ({"since_checkpoint": "nothing\n"}, "none of this ledger"),
         ({"purpose": " "}, r"purpose \(45 CFR 164.502\(b\), minimum necessary\)"),
         ({"by": ""}, "the person who asks"),
         (
@@ -185,24 +220,3 @@ def test_an_export_never_replaces_a_file(house: ExportHouse, tmp_path: Path) -> 
         export_bundle(house.desk(), request(), tmp_path / "nowhere" / "x.zip")
 
     assert (tmp_path / "x.zip").read_text() == "mine"
-
-
-def test_a_stop_before_the_ledger_signed_it_gives_no_file_and_leaves_the_request(
-    house: ExportHouse, moment: datetime, tmp_path: Path
-) -> None:
-    def dies() -> None:
-        raise Stop
-
-    asked: ExportRequest = request()
-    house.before_commit = dies
-    try:
-        with pytest.raises(Stop):
-            export_bundle(house.desk(), asked, tmp_path / "x.zip")
-    finally:
-        house.before_commit = lambda: None
-
-    assert list(tmp_path.iterdir()) == []
-    recorded = house.live.engine.rows(
-        "SELECT count() FROM events WHERE event_id LIKE {id:String}", id=f"export:EXP-{moment:%H%M}-%"
-    )
-    assert recorded == [(1,)]
