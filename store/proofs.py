@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from domain.checkpoint import Head, heads_leaves
 from domain.entry import body_bytes, genesis, private_digest, salt
 from domain.errors import NotFound
@@ -10,7 +12,7 @@ from domain.merkle import Leaves, inclusion_proof
 from domain.proof import EventProof
 from store.engine import Engine
 from store.logs import LogRecord, registered_logs
-from store.tree import Log, PathNodes
+from store.tree import Log, PathNodes, leaf_spans
 
 _CHECKPOINT = "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1"
 
@@ -21,11 +23,23 @@ WHERE seq < {size:UInt64} AND position(heads, {origin:String}) > 0 ORDER BY seq 
 
 _SPINE_LEAF = "SELECT leaf FROM spine WHERE seq = {seq:UInt64}"
 
+# One question for the entry and for the leaves beside it: the planner takes longer than the reading. Ranges are numbers of ours.
 _ENTRIES = """
-SELECT seq, leaf, header, private, private_digest FROM events
-WHERE epoch = {epoch:UInt32} AND writer = {writer:String} AND seq >= {first:UInt64} AND seq < {end:UInt64} ORDER BY seq
+SELECT seq, leaf, if(seq = {{seq:UInt64}}, header, '') AS header, if(seq = {{seq:UInt64}}, private, '') AS private,
+    if(seq = {{seq:UInt64}}, private_digest, '') AS private_digest
+FROM events WHERE epoch = {{epoch:UInt32}} AND writer = {{writer:String}} AND ({where})
 SETTINGS optimize_use_projections = 0
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbourhood:
+    """An entry, and (seq, leaf) of the entries beside it."""
+
+    header: bytes
+    private: bytes
+    private_digest: str
+    leaves: Mapping[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +87,17 @@ class Proofs:
         index, size = seq - record.first_seq, commitment.head.size
         if index >= size:
             raise NotFound(f"entry {seq} is stored, but no checkpoint covers it yet: ask again in a few seconds")
-        rows = self._rows(record, seq)
-        _, header, private, stored_digest = rows[seq]
-        digest = bytes.fromhex(stored_digest) or private_digest(private, salt(record.secret, writer, seq))
+        near = self._read(record, seq, [(record.first_seq + low, record.first_seq + end) for low, end in leaf_spans(index, size)])
+        digest = bytes.fromhex(near.private_digest) or private_digest(near.private, salt(record.secret, writer, seq))
+        leaves = [(number - record.first_seq, leaf) for number, leaf in near.leaves.items()]
         return EventProof(
             writer=writer,
             seq=seq,
-            body=body_bytes(header, digest),
-            previous=record.previous if index == 0 else rows[seq - 1][0],
+            body=body_bytes(near.header, digest),
+            previous=record.previous if index == 0 else near.leaves[seq - 1],
             index=index,
             head=commitment.head,
-            path=inclusion_proof(PathNodes(self._engine, record.log, index, size), index, size),
+            path=inclusion_proof(PathNodes(self._engine, record.log, index, size, leaves), index, size),
             heads_index=commitment.heads_index,
             heads_count=commitment.heads_count,
             heads_path=commitment.heads_path,
@@ -126,14 +140,16 @@ class Proofs:
             spine_path=inclusion_proof(nodes, spine_index, vouched.size),
         )
 
-    def _rows(self, record: LogRecord, seq: int) -> Mapping[int, tuple[bytes, bytes, bytes, str]]:
-        """The entry and the one before it in its log."""
-        first = max(record.first_seq, seq - 1)
-        frame = self._engine.frame(_ENTRIES, epoch=record.epoch, writer=record.writer, first=first, end=seq + 1)
-        rows = {row[0]: (row[1], row[2].encode(), row[3].encode(), row[4]) for row in frame.iter_rows()}
-        if len(rows) != seq + 1 - first:
+    def _read(self, record: LogRecord, seq: int, spans: Sequence[tuple[int, int]]) -> _Neighbourhood:
+        """The entry, the one before it in its log, and those in ranges [from, to) of seq."""
+        before = max(record.first_seq, seq - 1)
+        where = " OR ".join(f"(seq >= {low} AND seq < {end})" for low, end in [*spans, (before, seq + 1)])
+        frame = self._engine.frame(_ENTRIES.format(where=where), seq=seq, epoch=record.epoch, writer=record.writer)
+        leaves = dict(zip(frame["seq"].to_list(), frame["leaf"].to_list(), strict=True))
+        if seq not in leaves or before not in leaves:
             raise NotFound(f"there is no entry {seq} of writer {record.writer}: its month may have been disposed of")
-        return rows
+        _, _, header, private, digest = frame.row(by_predicate=pl.col("seq") == seq)
+        return _Neighbourhood(header.encode(), private.encode(), digest, leaves)
 
 
 def _log_of(records: Sequence[LogRecord], writer: str, seq: int) -> LogRecord:

@@ -33,7 +33,7 @@ SELECT seq, leaf FROM events WHERE epoch = {{epoch:UInt32}} AND writer = {{write
 SETTINGS optimize_use_projections = 0
 """
 _SPINE_SPANS = "SELECT seq, leaf FROM spine WHERE {where}"
-_PATH_TILES = "SELECT level, n, any(hash) AS hash FROM tiles WHERE log = {{log:String}} AND ({where}) GROUP BY level, n"
+_PATH_TILES = "SELECT level, n, hash FROM tiles WHERE log = {{log:String}} AND ({where})"
 
 SPINE_LOG = "spine"
 
@@ -131,12 +131,12 @@ def _complete_tiles(engine: Engine, log: Log, nodes: StoredNodes, start: int, en
 class PathNodes:
     """`Nodes` that the path of one leaf needs, read in two questions however high the tree is."""
 
-    def __init__(self, engine: Engine, log: Log, index: int, size: int) -> None:
-        """For leaf `index` of the tree over the first `size` leaves."""
+    def __init__(self, engine: Engine, log: Log, index: int, size: int, leaves: Sequence[tuple[int, bytes]] | None = None) -> None:
+        """For leaf `index` of the tree over the first `size` leaves. `leaves` are those of `leaf_spans`, where they were read."""
         self._stored = StoredNodes(engine, log)
         self._found: dict[tuple[int, int], bytes] = {}
-        first, *higher = [_needed(index, size, level) for level in range(_levels(size))]
-        for n, leaf in self._stored.leaves_of(first):
+        higher = [_needed(index, size, level) for level in range(1, _levels(size))]
+        for n, leaf in self._stored.leaves_of(leaf_spans(index, size)) if leaves is None else leaves:
             self._found[0, n] = leaf
         if higher:
             ranges = [(level, low, end) for level, spans in enumerate(higher, 1) for low, end in spans]
@@ -149,6 +149,11 @@ class PathNodes:
         found = [self._found.get((level, n)) for n in range(first, first + count)]
         known = [item for item in found if item is not None]
         return known if len(known) == count else self._stored.hashes(level, first, count)
+
+
+def leaf_spans(index: int, size: int) -> Sequence[tuple[int, int]]:
+    """The leaves that a path needs, as ranges [from, to) of indexes: those of its tile, and the last ones of the tree."""
+    return _needed(index, size, 0)
 
 
 def _levels(size: int) -> int:

@@ -172,7 +172,9 @@ def test_the_plain_archive_is_gone_once_it_is_encrypted(
 
 
 @pytest.mark.parametrize(
-    "recipient", ["", "age1", str(READER), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"]
+    "recipient",
+    ["", "age1", str(READER), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"],
+    ids=["empty", "cut", "a secret key", "another kind"],
 )
 def test_a_bad_recipient_is_refused_before_anything_is_recorded(house: ExportHouse, tmp_path: Path, recipient: str) -> None:
     known = _known(house)
