@@ -1,7 +1,7 @@
 """A node opened: engine, anchor, spine and ledger, in the order in which each may refuse."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from runtime.identity import load_keys, load_signer, make_signer, resume_rotatio
 from runtime.settings import Settings
 from store.anchor import Anchor
 from store.engine import Engine
-from store.fsck import Trusted, Verification, check
+from store.fsck import Trusted, TrustedKey, Verification, check
 from store.intake import Intake
 from store.keeper import Keeper, kept
 from store.lease import hold_lease
@@ -32,18 +32,27 @@ class Base:
     signer: Signer
     keys: KeyRing
 
-    def verify(self, *, since: int = 0) -> Verification:
-        """Recompute the ledger and compare it with everything that was signed or acknowledged here."""
+    def trusted(self, notes: Sequence[str] = ()) -> Trusted:
+        """Everything that this node holds against its store: the key list, what was signed and what was acknowledged here.
+
+        `notes` are further checkpoints of this ledger that somebody kept: copies elsewhere.
+        """
         signed = self.anchor.spine_note()
         copied = self.anchor.copied_note(self.keys)
         head = self.anchor.writer_head(self.settings.ledger.writer)
-        trusted = Trusted(
-            key_name=self.signer.name,
-            public_key=self.signer.verifier.public,
-            notes=[note for note in (copied, signed and signed[1]) if note],
+        return Trusted(
+            key_name=self.keys.origin,
+            keys=[
+                TrustedKey(name=key.verifier.name, public_key=key.verifier.public, from_size=key.from_size, to_size=key.to_size)
+                for key in self.keys.keys
+            ],
+            notes=[note for note in (copied, signed and signed[1], *notes) if note],
             acknowledged={self.settings.ledger.writer: head} if head and head[0] >= 0 else {},
         )
-        return check(self.engine, trusted, since=since)
+
+    def verify(self, *, since: int = 0, notes: Sequence[str] = ()) -> Verification:
+        """Recompute the ledger and compare it with everything that was signed or acknowledged here."""
+        return check(self.engine, self.trusted(notes), since=since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

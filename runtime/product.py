@@ -249,7 +249,7 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
             clock=clock,
             chance=random.SystemRandom().random,
         ),
-        watch=RecordWatch(base),
+        watch=RecordWatch(base, node.keeper.commit),
         disposal=Disposal(
             retention,
             Archive(settings.archive_dir, RedactionStore(engine)),

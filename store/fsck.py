@@ -2,289 +2,222 @@
 
 It shares no code with the writer (an import contract keeps it so); the specification is docs/log-format.md. Steps:
 
-    (1) the spine: sequence without gaps, every leaf recomputed and chained
-    (2) every signed checkpoint the caller trusts (newest stored, anchor, copies): signature, size, root over the spine
-    (3) the register of logs: each log follows the one before it
-    (4) each log's rows: sequence, leaf = SHA256(0x00 || previous || body), columns equal to the body, receipt in order
-    (5) each log's root at the size that the spine's newest commitment to it states; every log that it commits to is there
-    (6) a log whose rows are gone has a tombstone in the spine; one that the spine says was disposed of has no rows
-    (7) what the anchor says was acknowledged is there
+    (1)  every signed checkpoint the caller trusts (newest stored, anchor, copies): signed by the keys in charge of its size, no
+    fork
+    (2)  the spine: sequence without gaps, every leaf recomputed and chained, heads and seals as committed to; its root at each
+         signed size; rotations of the key as the key list has them
+    (3)  the register of logs: each follows the one before it, is sealed once and ends there, is committed to or sealed
+    (4)  a log whose rows are gone has a signed tombstone in the spine; one that the spine says was disposed of has no rows
+    (5)  each log's rows: sequence, leaf = SHA256(0x00 || previous || body), columns equal to the body, receipt in order
+    (6)  each log's root at the size that the spine's newest commitment to it states, and the hashes stored for its tree
+    (7)  redactions: no digest without a `redact` entry, what is kept is what was signed
+    (8)  the index trees of each seal, built anew
+    (9)  what the anchor says was acknowledged is there
 
-Integrity is one verdict; completeness (did every source deliver?) is another and lives in `store/completeness.py`.
+Integrity is one verdict; completeness (did every source deliver?) is another and lives in `store/completeness.py`. What a scheduled
+verification does instead of everything is in `store/fsck_progress.py`.
 """
 
-import base64
-import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+from store import fsck_spine
 from store.engine import Engine
-from store.fsck_sql import (
-    COMMITMENTS,
-    COMMITTED_ORIGINS,
-    DISPOSED,
-    ENTRY_PROBLEMS,
-    LOG_EXTENT,
-    LOG_LEAVES,
-    LOG_TAIL,
-    LOGS,
-    NEWEST_NOTE,
-    SEQUENCE_PROBLEMS,
-    SPINE_PROBLEMS,
-    SPINE_ROWS,
-    TILE_ROOTS,
-    TOMBSTONES,
-    UNREGISTERED,
-)
+from store.fsck_entries import Examined, Range, examine, log_root, log_tree, registered, tail, tiles_of
+from store.fsck_index import check_index
+from store.fsck_logs import Place, check_counts, check_ends, check_structure, places, unregistered
+from store.fsck_notes import Signed, Trusted, TrustedKey, check_rotations, open_notes
+from store.fsck_redactions import Redactions, check_redactions
+from store.fsck_report import Integrity, Problem, Verification, verdict
+from store.fsck_spine import Record, read_record
+from store.fsck_spine_sql import NEWEST_NOTE, RIVAL_NOTES
+from store.fsck_sql import LEAF_OF
+from store.fsck_tree import WIDTH
 
-_WORKERS = os.cpu_count() or 1
-_SMALLEST_RANGE, _LARGEST_RANGE = 20_000, 250_000
-"""Rows of one range: enough to be worth a query, few enough to bound memory."""
+__all__ = ["Integrity", "Problem", "Trusted", "TrustedKey", "Verification", "check"]
 
 
-class Integrity(StrEnum):
-    """INTACT: all that was recomputed fits what was signed. TAMPERED: something does not. UNKNOWN: nothing is signed yet."""
+def check(engine: Engine, trusted: Trusted, *, since: int = 0, with_index_trees: bool = True) -> Verification:
+    """Run steps (1) to (9). `since` skips the rows of logs before that sequence number (their hashes still enter the roots).
 
-    INTACT = "intact"
-    TAMPERED = "tampered"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that does not fit: in which log, at which sequence number (None: the log as a whole), and what."""
-
-    log: str
-    seq: int | None
-    what: str
+    What leaves the store or is redacted meanwhile would look like tampering: where the spine went on about such things, look again.
+    """
+    return check_all(engine, trusted, since=since, with_index_trees=with_index_trees)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """The integrity verdict, the first problems (at most 100 a log), and what was covered."""
-
-    integrity: Integrity
-    problems: Sequence[Problem]
-    entries: int
-    spine_entries: int
-    signed_size: int
-    disposed: int
+def check_all(engine: Engine, trusted: Trusted, *, since: int = 0, with_index_trees: bool = True) -> "tuple[Verification, Ground]":
+    """What `check` gives, and the ground it stood on."""
+    found, ground = _check(engine, trusted, since=since, with_index_trees=with_index_trees)
+    if found.problems and ground.began != moment(engine, trusted):
+        return _check(engine, trusted, since=since, with_index_trees=with_index_trees)
+    return found, ground
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
-    """What the checker holds against the store: the key (name, 32 bytes), signed notes, and acknowledged (writer → (seq, leaf))."""
-
-    key_name: str
-    public_key: bytes
-    notes: Sequence[str] = ()
-    acknowledged: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
+def moment(engine: Engine, trusted: Trusted) -> object:
+    """What a check began with and may have changed under it: what the spine tells, and which buried logs have rows."""
+    record = read_record(engine, trusted.key_name, [])
+    buried = [log for log in registered(engine) if (log.writer, log.epoch) in record.tombstones]
+    return [said.seq for said in record.entries], [(log.origin, tail(engine, log).last) for log in buried]
 
 
-def check(engine: Engine, trusted: Trusted, *, since: int = 0) -> Verification:
-    """Run steps (1) to (7). `since` skips the rows of logs before that sequence number (their hashes still enter the roots)."""
+@dataclass(slots=True, kw_only=True)
+class Ground:
+    """What every verification begins with: signed checkpoints, what the spine says, the logs and their ends, and first problems."""
+
+    problems: list[Problem] = field(default_factory=list)
+    signed: Sequence[Signed] = ()
+    record: Record
+    logs: Sequence[Place] = ()
+    began: object = None
+
+    @property
+    def signed_size(self) -> int:
+        """The largest signed size that the spine has."""
+        return max((signed.size for signed in self.signed if signed.size <= self.record.size), default=0)
+
+    @property
+    def entries(self) -> int:
+        """Entries of all logs, going by their last ones."""
+        return sum(place.size for place in self.logs if not place.is_gone)
+
+
+def lay_ground(engine: Engine, trusted: Trusted, *, since_size: int = 0) -> Ground:
+    """Step (1), and what steps (2) to (4) need. `since_size` is the spine size from which stored checkpoints are compared.
+
+    Notes are read before the spine, the spine before the logs: what is appended meanwhile makes each longer than what it must fit.
+    """
     problems: list[Problem] = []
-    spine = list(_spine(engine, trusted.key_name, problems))
-    signed = _check_notes(engine, trusted, spine, problems)
-    entries, disposed = 0, 0
-    tombstones = {(str(row[0]), int(str(row[1]))): str(row[2]) for row in engine.rows(TOMBSTONES)}
-    gone = {int(str(epoch)) for (epoch,) in engine.rows(DISPOSED)}
-    last_leaf: dict[str, bytes] = {}
-    for writer, epoch, origin, first, previous, secret in engine.frame(LOGS).iter_rows():
-        # (3)
-        before = last_leaf.get(writer, b"")
-        if hashlib.sha256(origin.encode() + before).digest() != previous:
-            problems.append(Problem(log=origin, seq=first, what="the log does not follow the writer's log before it"))
-        tombstone = tombstones.get((writer, epoch))
-        count, last, tail = engine.frame(LOG_EXTENT, writer=writer, epoch=epoch).row(0)
-        if count == 0 and tombstone is not None:
-            last_leaf[writer], disposed = bytes.fromhex(json.loads(tombstone)["last_leaf"]), disposed + 1
-            continue
-        if tombstone is not None and epoch in gone:
-            problems.append(Problem(log=origin, seq=first, what="the log was disposed of, but rows of it are back"))
-        rows = _Log(writer=writer, epoch=epoch, origin=origin, first=first, previous=previous, secret=secret)
-        problems += _check_rows(engine, rows, since, last) if count else []
-        problems += _check_roots(engine, rows, count, last)
-        last_leaf[writer], entries = tail if count else previous, entries + count
-    registered = {str(row[0]) for row in engine.frame(LOGS).select("origin").iter_rows()}
-    for (origin,) in engine.rows(COMMITTED_ORIGINS):
-        if origin not in registered:
-            problems.append(
-                Problem(log=str(origin), seq=None, what="the spine commits to this log, but it is not registered (removed)")
-            )
-    for writer, epoch, first in engine.rows(UNREGISTERED):
-        what = f"entries of month {epoch} belong to no registered log (inserted, or moved from another month)"
-        problems.append(Problem(log=str(writer), seq=int(str(first)), what=what))
-    problems += _check_acknowledged(engine, trusted)
-    verdict = Integrity.TAMPERED if problems else Integrity.INTACT if signed else Integrity.UNKNOWN
-    if not problems and not spine and not entries:
-        verdict = Integrity.UNKNOWN
-    return Verification(
-        integrity=verdict,
-        problems=problems,
-        entries=entries,
-        spine_entries=len(spine),
-        signed_size=signed,
-        disposed=disposed,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    writer: str
-    epoch: int
-    origin: str
-    first: int
-    previous: bytes
-    secret: bytes
-
-
-def _spine(engine: Engine, origin: str, problems: list[Problem]) -> Iterator[bytes]:
-    """(1) The spine's leaves, after recomputing each in SQL."""
-    first = hashlib.sha256(origin.encode()).hexdigest()
-    for seq, what in engine.rows(SPINE_PROBLEMS, genesis=first):
-        problems.append(Problem(log=origin, seq=int(str(seq)), what=f"spine: {what}"))
-    for (leaf,) in engine.frame(SPINE_ROWS).iter_rows():
-        yield leaf
-
-
-def _check_notes(engine: Engine, trusted: Trusted, spine: Sequence[bytes], problems: list[Problem]) -> int:
-    """(2) Returns the largest signed size that fits."""
     stored = [str(note) for (note,) in engine.rows(NEWEST_NOTE)]
-    best = 0
-    for note in dict.fromkeys([*trusted.notes, *stored]):
-        opened = _open(note, trusted)
-        if opened is None:
-            problems.append(Problem(log=trusted.key_name, seq=None, what="a checkpoint is not signed by this ledger's key"))
-            continue
-        size, expected = opened
-        if size > len(spine):
-            what = f"the store is older than a signed checkpoint: {size} spine entries were signed, {len(spine)} are stored"
-            problems.append(Problem(log=trusted.key_name, seq=len(spine), what=f"{what} (cut, or rolled back)"))
-        elif _root(spine[:size]) != expected:
-            problems.append(Problem(log=trusted.key_name, seq=None, what=f"the first {size} spine entries are not what was signed"))
-        else:
-            best = max(best, size)
-    return best
+    rivals = [str(note) for (note,) in engine.rows(RIVAL_NOTES, low=since_size)]
+    signed = open_notes([*trusted.notes, *stored, *rivals], trusted, problems)
+    record = read_record(engine, trusted.key_name, problems)
+    found = places(engine, registered(engine), record)
+    ground = Ground(problems=problems, signed=signed, record=record, logs=found)
+    ground.began = (
+        [said.seq for said in record.entries],
+        [(place.log.origin, place.tail.last) for place in sorted(found, key=_register_order) if place.tombstone is not None],
+    )
+    return ground
 
 
-def _check_rows(engine: Engine, log: _Log, since: int, last: int) -> list[Problem]:
-    """(4) The numbers in one pass; every entry against its own bytes and its neighbour in ranges, side by side."""
-    place = {"writer": log.writer, "epoch": log.epoch}
-    low, end = max(since, log.first), last + 1
-    step = max(_SMALLEST_RANGE, min(_LARGEST_RANGE, -(-(end - low) // _WORKERS)))
-
-    def entries(start: int) -> list[tuple[object, ...]]:
-        return engine.rows(
-            ENTRY_PROBLEMS,
-            low=start,
-            high=min(start + step, end),
-            genesis=log.previous.hex(),
-            secret=log.secret.hex(),
-            **place,
-        )
-
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="fsck") as pool:
-        found = [row for rows in pool.map(entries, range(low, end, step)) for row in rows]
-    found += engine.rows(SEQUENCE_PROBLEMS, first=log.first, **place)
-    # What is wrong with the numbers explains what is wrong with the entry there, so it comes first.
-    ordered = sorted(((int(str(seq)), str(what)) for seq, what in found), key=lambda item: (item[0], "entry is not" in item[1]))
-    return [Problem(log=log.origin, seq=seq, what=what) for seq, what in ordered[:100]]
+def check_signed(ground: Ground, trusted: Trusted, root_at: Mapping[int, bytes | None]) -> Iterator[Problem]:
+    """The spine against each signed checkpoint; `root_at` gives its root at each signed size that it has."""
+    size = ground.record.size
+    for signed in ground.signed:
+        if signed.size > size:
+            what = f"the store is older than a signed checkpoint: {signed.size} spine entries were signed, {size} are stored"
+            yield Problem(log=trusted.key_name, seq=size, what=f"{what} (cut, or rolled back)")
+        elif root_at[signed.size] != signed.root:
+            what = f"the first {signed.size} spine entries are not what was signed"
+            yield Problem(log=trusted.key_name, seq=None, what=what)
 
 
-def _check_roots(engine: Engine, log: _Log, count: int, last: int) -> Iterator[Problem]:
-    """(5) The newest commitment of the spine to this log, against a root recomputed from the stored leaves."""
-    for (lines,) in engine.rows(COMMITMENTS, origin=f"{log.origin} "):
-        line = next(line for line in str(lines).split("\n") if line.startswith(f"{log.origin} "))
-        _, text, expected = line.split(" ")
-        size = int(text)
-        if size > count:
-            missing = log.first + size - 1
-            what = f"the log ends at entry {last if count else 'none'}, but the signed spine commits to entry {missing}"
-            yield Problem(log=log.origin, seq=last + 1 if count else log.first, what=f"{what} (the tail was cut)")
-        elif _log_root(engine, log, size).hex() != expected:
-            yield Problem(log=log.origin, seq=None, what=f"the root over its first {size} entries is not the signed one")
+def check_head(place: Place, committed: tuple[int, str] | None, root: bytes | None) -> Iterator[Problem]:
+    """A log against the newest commitment to it (size, root in hex). `root` is the log's at that size; None where it has no
+    tree."""
+    log = place.log
+    if committed is None:
+        return
+    size, expected = committed
+    if size > place.size:
+        last = place.tail.last if place.size else "none"
+        what = f"the log ends at entry {last}, but the signed spine commits to entry {log.first + size - 1}"
+        yield Problem(log=log.origin, seq=place.tail.last + 1, what=f"{what} (the tail was cut)")
+    elif root is not None and root.hex() != expected:
+        yield Problem(log=log.origin, seq=None, what=f"the root over its first {size} entries is not the signed one")
 
 
-def _check_acknowledged(engine: Engine, trusted: Trusted) -> Iterator[Problem]:
-    """(7)"""
+def check_acknowledged(engine: Engine, trusted: Trusted, record: Record) -> Iterator[Problem]:
+    """(9)"""
     for writer, (seq, leaf) in trusted.acknowledged.items():
-        frame = engine.frame(LOG_TAIL, writer=writer, seq=seq)
+        frame = engine.frame(LEAF_OF, writer=writer, seq=seq)
         if frame.is_empty():
-            if _gone(engine, writer, seq):
-                continue
-            yield Problem(log=writer, seq=seq, what="an acknowledged entry is missing (cut, or the store was rolled back)")
-        elif frame["leaf"][0] != leaf:
+            ends = [
+                (said.number("first_seq"), said.number("last_seq")) for (of, _), said in record.tombstones.items() if of == writer
+            ]
+            if not any(first <= seq <= last for first, last in ends):
+                what = "an acknowledged entry is missing (cut, or the store was rolled back)"
+                yield Problem(log=writer, seq=seq, what=what)
+        elif leaf not in frame["leaf"].to_list():
             yield Problem(log=writer, seq=seq, what="an acknowledged entry is not what was acknowledged")
 
 
-def _gone(engine: Engine, writer: str, seq: int) -> bool:
-    for name, _, fields in engine.rows(TOMBSTONES):
-        tombstone = json.loads(str(fields))
-        if name == writer and tombstone["first_seq"] <= seq <= tombstone["last_seq"]:
-            return True
-    return False
+def _check(engine: Engine, trusted: Trusted, *, since: int, with_index_trees: bool) -> tuple[Verification, Ground]:
+    # (1)
+    ground = lay_ground(engine, trusted)
+    record, problems = ground.record, ground.problems
+    # (2)
+    problems += fsck_spine.check_entries(engine, record, 0, record.size)
+    tiles = fsck_spine.tiles(engine, 0, record.size)
+    problems += fsck_spine.tree(engine).problems(record.origin, tiles)
+    roots = {at.size: fsck_spine.spine_root(engine, at.size, tiles) for at in ground.signed if at.size <= record.size}
+    problems += check_signed(ground, trusted, roots)
+    rotations = [(said.seq, said.text("key"), said.text("previous")) for said in record.of("key-rotate")]
+    check_rotations(rotations, trusted, size=record.size, problems=problems)
+    # (3) and (4)
+    problems += check_structure(engine, ground.logs, record, signed_size=ground.signed_size)
+    # (5)
+    there = [place for place in ground.logs if not place.is_gone]
+    spans = [Range(place.log, max(since, place.log.first), place.tail.last + 1) for place in there]
+    examined = examine(engine, [span for span in spans if span.low < span.high])
+    heads = record.heads()
+    for place in there:
+        # (5) and (6)
+        problems += _check_log(engine, place, heads.get(place.log.origin), examined.get(place.log.origin, Examined()), since)
+    problems += check_counts(engine, ground.logs)
+    problems += unregistered(engine)
+    # (7)
+    redactions = check_redactions(engine, record, [place.log for place in ground.logs], spans)
+    problems += redactions.problems
+    # (8)
+    trees, gone = 0, 0
+    for place in ground.logs:
+        if place.seal is not None and with_index_trees:
+            gone += place.is_gone
+            trees += not place.is_gone
+            problems += () if place.is_gone else check_index(engine, place.log, place.seal)
+    # (9)
+    problems += check_acknowledged(engine, trusted, record)
+    unique = list(dict.fromkeys(problems))
+    return report(ground, unique, redactions, index_trees=3 * trees, index_trees_gone=gone), ground
 
 
-def _log_root(engine: Engine, log: _Log, size: int) -> bytes:
-    """The RFC 6962 root of the first `size` leaves: subtrees of 256 in SQL, the rest here."""
-    place = {"writer": log.writer, "epoch": log.epoch}
-    middle, end = log.first + size // 256 * 256, log.first + size
-    roots = engine.frame(TILE_ROOTS, first=log.first, end=middle, **place)["root"].to_list()
-    rest = engine.frame(LOG_LEAVES, first=middle, end=end, **place)["leaf"].to_list()
-    if not rest:
-        return _root(roots)
-    return _root_of(roots, rest, size)
+def report(ground: Ground, problems: Sequence[Problem], redactions: Redactions, **covered: Any) -> Verification:
+    """The outcome, with whatever else a verification says about what it covered."""
+    return Verification(
+        integrity=verdict(problems, signed_size=ground.signed_size),
+        problems=problems,
+        entries=ground.entries,
+        spine_entries=ground.record.size,
+        signed_size=ground.signed_size,
+        disposed=sum(place.is_gone for place in ground.logs),
+        redacted=redactions.redacted,
+        pending_redactions=redactions.pending,
+        **covered,
+    )
 
 
-def _root_of(roots: Sequence[bytes], rest: Sequence[bytes], size: int) -> bytes:
-    """MTH over `roots` (complete subtrees of 256 leaves) followed by `rest` leaves, `size` leaves in all."""
-    if not roots:
-        return _root(rest)
-    left = 1 << (size - 1).bit_length() - 1
-    if left < 256:
-        return _root(rest)
-    return _node(_root(roots[: left // 256]), _root_of(roots[left // 256 :], rest, size - left))
+def _check_log(engine: Engine, place: Place, committed: tuple[int, str] | None, found: Examined, since: int) -> Iterator[Problem]:
+    log = place.log
+    yield from found.problems
+    tiles = dict(found.tiles)
+    if since > log.first:
+        # What was skipped still enters the root: whole tiles, up to the one that the first range began in.
+        end = min(since, place.tail.last + 1)
+        tiles |= tiles_of(engine, log, log.first, log.first + -(-(end - log.first) // WIDTH) * WIDTH)
+    numbered = not any(_is_about_numbers(problem) for problem in found.problems)
+    size = committed[0] if committed else 0
+    root = log_root(engine, log, size, tiles) if numbered and 0 <= size <= place.size else None
+    yield from check_head(place, committed, root)
+    if numbered:
+        yield from log_tree(engine, log).problems(log.origin, tiles, first=log.first)
+    yield from check_ends(engine, place)
 
 
-def _root(hashes: Sequence[bytes]) -> bytes:
-    """RFC 6962 §2.1, as it is written there."""
-    if not hashes:
-        return hashlib.sha256(b"").digest()
-    level = list(hashes)
-    while len(level) > 1:
-        paired = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = paired + level[len(level) & ~1 :]
-    return level[0]
+def _is_about_numbers(problem: Problem) -> bool:
+    return "is missing (" in problem.what or "stands twice" in problem.what
 
 
-def _node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def _open(note: str, trusted: Trusted) -> tuple[int, bytes] | None:
-    """Size and root of a checkpoint signed by the trusted key; None where it is not."""
-    text, _, signatures = note.rpartition("\n\n")
-    key_id = hashlib.sha256(trusted.key_name.encode() + b"\n\x01" + trusted.public_key).digest()[:4]
-    for line in signatures.splitlines():
-        mark, _, rest = line.partition(" ")
-        name, _, encoded = rest.partition(" ")
-        if mark != "—" or name != trusted.key_name:
-            continue
-        try:
-            payload = base64.b64decode(encoded, validate=True)
-            if payload[:4] != key_id:
-                continue
-            Ed25519PublicKey.from_public_bytes(trusted.public_key).verify(payload[4:], f"{text}\n".encode())
-            origin, size, digest = text.split("\n")[:3]
-            return (int(size), base64.b64decode(digest, validate=True)) if origin == trusted.key_name else None
-        except (ValueError, InvalidSignature):
-            return None
-    return None
+def _register_order(place: Place) -> tuple[int, str]:
+    return place.log.epoch, place.log.writer

@@ -87,7 +87,9 @@ def measure(samples: Path) -> Agreement:
         _compare_postfix(agreement, "whyscream", record, line, expected, _WHYSCREAM)
     for record, line, expected in _sekoia(samples / "postfix"):
         _compare_postfix(agreement, "sekoia", record, line, expected, _SEKOIA)
-    _account_logs(agreement, samples / "postfix")
+    _account_logs(agreement, "postfix", sorted((samples / "postfix").glob("*.log")))
+    for other in ("exim", "dovecot"):
+        _account_logs(agreement, other, sorted((samples / "mail_other").glob(f"*_{other}-*.log")))
     for path in sorted((samples / "fhir_auditevent").glob("*.json")):
         _compare_fhir(agreement, path)
     for path in sorted((samples / "atna").glob("*.[xs]*")):
@@ -390,12 +392,12 @@ def _domain(address: object) -> str | None:
     return str(address).rpartition("@")[2] if address else None
 
 
-def _account_logs(agreement: Agreement, folder: Path) -> None:
-    for path in sorted(folder.glob("*.log")):
-        parser = parser_for("postfix", source_system="conformance", received=lambda: RECEIVED)
-        for record in split_records("postfix", [path.read_bytes()]):
+def _account_logs(agreement: Agreement, format: str, paths: list[Path]) -> None:  # noqa: A002
+    for path in paths:
+        parser = parser_for(format, source_system="conformance", received=lambda: RECEIVED)
+        for record in split_records(format, [path.read_bytes()]):
             assert not isinstance(record, Oversize)
-            agreement.account(f"postfix/{path.name}", parser.parse(record))
+            agreement.account(f"{format}/{path.name}", parser.parse(record))
 
 
 # --- FHIR and ATNA ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,13 @@ UNKNOWN_CONTENT: Final = "unknown syslog content"
 
 _AUDIT_MESSAGE_IDS = frozenset({"IHE+RFC-3881", "DICOM+RFC3881"})
 _POSTFIX = re.compile(r"postfix[^/\s]*(?:/|$)")
+_PROGRAMS: Final = (
+    (re.compile(r"exim[\w./-]*", re.IGNORECASE), "exim"),
+    (re.compile(r"(?:sendmail|sm-)[\w./-]*"), "sendmail"),
+    (re.compile(r"dovecot[\w./-]*"), "dovecot"),
+    (re.compile(r"mailboxd|zimbra[\w.-]*|zmmailboxd|zmconfigd"), "zimbra"),
+)
+"""Mail servers that name themselves in the header."""
 _KEYED = re.compile(rb"(?:(?P<format>CEF|LEEF):)?\s?\d{1,3}(?:\.\d{1,3})?\|")
 """How a CEF or LEEF message begins. With a blank behind the colon its name reads like a TAG."""
 _HOST = re.compile(r"(?!phitrail$)[A-Za-z0-9._:-]{1,128}")
@@ -51,6 +58,9 @@ class SyslogRouter:
             body = record[record.index(b"{") :]
         if header.app is not None and _POSTFIX.match(header.app):
             return self._parser("postfix", source).parse(record)
+        for program, server in _PROGRAMS:
+            if header.app is not None and program.fullmatch(header.app):
+                return self._parser(server, source).parse(record)
         if header.msgid in _AUDIT_MESSAGE_IDS or body.startswith(b"<"):
             return self._parser("atna", source).parse(record)
         if (keyed := _KEYED.match(body)) and (name := (keyed["format"] or b"").decode() or header.app) in ("CEF", "LEEF"):

@@ -11,6 +11,9 @@ from ingest.parsers.atna import AtnaParser
 from ingest.parsers.cef import CefParser
 from ingest.parsers.csv import CsvParser
 from ingest.parsers.delimited import delimited_records
+from ingest.parsers.dovecot import DovecotParser
+from ingest.parsers.exim import EximParser
+from ingest.parsers.exim_records import exim_records
 from ingest.parsers.fhir import FhirParser
 from ingest.parsers.fhir_bundle import unbundled
 from ingest.parsers.field_mapping import FieldMapping, mapping_names, read_mapping
@@ -22,7 +25,10 @@ from ingest.parsers.openemr_records import openemr_records
 from ingest.parsers.phitrail import PhitrailParser
 from ingest.parsers.postfix import PostfixParser
 from ingest.parsers.records import MAX_RECORD, Feed, Oversize, lines
+from ingest.parsers.sendmail import SendmailParser
 from ingest.parsers.xml_records import xml_records
+from ingest.parsers.zimbra import ZimbraParser
+from ingest.parsers.zimbra_records import zimbra_records
 
 __all__ = [
     "FORMATS",
@@ -58,6 +64,10 @@ _SPLITTERS: dict[str, Callable[[Feed, int], Iterator[bytes | Oversize]]] = {
     "fhir-auditevent": lambda feed, limit: unbundled(json_records(feed, limit)),
     "atna": xml_records,
     "postfix": lines,
+    "exim": exim_records,
+    "sendmail": lines,
+    "dovecot": lines,
+    "zimbra": zimbra_records,
     "ocsf": json_records,
     "cef": lines,
     "leef": lines,
@@ -102,6 +112,14 @@ def parser_for(
             return AtnaParser(source_system)
         case "postfix":
             return PostfixParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
+        case "exim":
+            return EximParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
+        case "sendmail":
+            return SendmailParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
+        case "dovecot":
+            return DovecotParser(source_system, received=received, zone=zone)
+        case "zimbra":
+            return ZimbraParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
         case "ocsf":
             return OcsfParser(source_system, mapping=mapping)
         case "cef":

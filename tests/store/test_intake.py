@@ -44,7 +44,7 @@ def test_receipts_come_in_the_order_given(at: Desk) -> None:
     assert receipts[0].reason == "not JSON"
     assert at.quarantine.show(str(receipts[3].quarantine_id)).raw == b"\xff"
     assert at.intake.head() == Position(writer="main", seq=1)
-    at.node.ledger.checkpoint()
+    at.node.keeper.checkpoint()
     assert at.node.verify().integrity is Integrity.INTACT
 
 

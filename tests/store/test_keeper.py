@@ -169,9 +169,13 @@ def test_two_nodes_with_one_writer_name_do_not_fork_the_log(engine: Engine, tmp_
 
 
 def test_a_lease_is_held_by_one_and_given_back(tmp_path: Path) -> None:
-    with hold_lease(tmp_path, "main"), hold_lease(tmp_path, "other"), pytest.raises(Conflict, match="another process writes"):
-        with hold_lease(tmp_path, "main"):
-            pass
+    with (
+        hold_lease(tmp_path, "main"),
+        hold_lease(tmp_path, "other"),
+        pytest.raises(Conflict, match="another process writes"),
+        hold_lease(tmp_path, "main"),
+    ):
+        pass
     with hold_lease(tmp_path, "main"):
         pass
 

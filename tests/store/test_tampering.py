@@ -23,7 +23,7 @@ def ledger(engine: Engine, tmp_path: Path) -> Path:
     """300 entries, two signed checkpoints, and the anchor's directory."""
     with node(engine, tmp_path, TickingClock()) as live:
         live.ledger.append([chart_view(n) for n in range(200)])
-        live.ledger.checkpoint()
+        live.keeper.checkpoint()
         live.ledger.append([chart_view(n) for n in range(200, COUNT)])
     return tmp_path
 
@@ -178,12 +178,12 @@ def test_a_month_removed_together_with_its_registration_is_named(engine: Engine,
 
 def test_ranges_meet_without_a_gap(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every entry is examined, whatever the size of a range: an edit at each border is found at its place."""
-    monkeypatch.setattr("store.fsck._SMALLEST_RANGE", 7)
-    monkeypatch.setattr("store.fsck._LARGEST_RANGE", 7)
+    monkeypatch.setattr("store.fsck_entries.SMALLEST_RANGE", 256)
+    monkeypatch.setattr("store.fsck_entries.LARGEST_RANGE", 256)
     with node(engine, tmp_path, TickingClock()) as live:
-        live.ledger.append([chart_view(n) for n in range(23)])
+        live.ledger.append([chart_view(n) for n in range(600)])
     assert problems(engine, tmp_path) == []
 
-    engine.execute("ALTER TABLE events UPDATE actor_id = 'bob' WHERE seq IN (0, 6, 7, 13, 14, 22)")
+    engine.execute("ALTER TABLE events UPDATE actor_id = 'bob' WHERE seq IN (0, 255, 256, 511, 512, 599)")
 
-    assert [problem.seq for problem in problems(engine, tmp_path)] == [0, 6, 7, 13, 14, 22]
+    assert [problem.seq for problem in problems(engine, tmp_path)] == [0, 255, 256, 511, 512, 599]

@@ -1,6 +1,6 @@
 """A ledger node on a directory, put together as `runtime/` does, over the engine that tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from domain.clock import Clock
 from domain.note import Signer
 from store.anchor import Anchor
 from store.engine import Engine
-from store.fsck import Trusted, Verification, check
+from store.fsck import Trusted, TrustedKey, Verification, check
 from store.keeper import Keeper, kept
 from store.ledger import Ledger
 from store.spine import Spine
@@ -34,16 +34,18 @@ class Node:
 
 def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = ()) -> Verification:
     """Check a store against an anchor, without a running ledger."""
+    return check(engine, trusted(anchor, notes=notes))
+
+
+def trusted(anchor: Anchor, *, notes: tuple[str, ...] = (), keys: Sequence[TrustedKey] = ()) -> Trusted:
+    """Everything that an anchor holds against a store; `keys` stand in for the one key of tests."""
     signed = anchor.spine_note()
     head = anchor.writer_head("main")
-    return check(
-        engine,
-        Trusted(
-            key_name=SIGNER.name,
-            public_key=SIGNER.verifier.public,
-            notes=[*notes, *([signed[1]] if signed and signed[0] else [])],
-            acknowledged={"main": head} if head and head[0] >= 0 else {},
-        ),
+    return Trusted(
+        key_name=SIGNER.name,
+        keys=keys or [TrustedKey(name=SIGNER.name, public_key=SIGNER.verifier.public)],
+        notes=[*notes, *([signed[1]] if signed and signed[0] else [])],
+        acknowledged={"main": head} if head and head[0] >= 0 else {},
     )
 
 

@@ -198,7 +198,10 @@ def test_no_content_is_lost_between_records(text: bytes, format: str) -> None:  
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="known formats: atna, cef, csv, fhir-auditevent, leef, ocsf, openemr, phitrail, postfix"):
+    with pytest.raises(
+        InvalidInput,
+        match="known formats: atna, cef, csv, dovecot, exim, fhir-auditevent, leef, ocsf, openemr, phitrail, postfix, sendmail",
+    ):
         split_records("fax", [])
     with pytest.raises(InvalidInput, match="known formats"):
         parser_for("fax", source_system="s", received=lambda: pytest.fail("not needed"))
