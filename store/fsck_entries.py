@@ -81,10 +81,12 @@ class Range:
 
 @dataclass(slots=True)
 class Examined:
-    """What ranges of one log gave: problems, and the hash of each complete tile by its number."""
+    """What ranges of one log gave: problems, the hash of each complete tile by its number, whether numbers are wrong (no tree
+    then)."""
 
     problems: list[Problem] = field(default_factory=list)
     tiles: dict[int, bytes] = field(default_factory=dict)
+    has_jumps: bool = False
 
 
 def registered(engine: Engine) -> Sequence[Log]:
@@ -129,6 +131,7 @@ def examine(engine: Engine, spans: Iterable[Range]) -> Mapping[str, Examined]:
         log = found.setdefault(part.log.origin, Examined())
         log.problems += result.problems
         log.tiles |= result.tiles
+        log.has_jumps |= result.has_jumps
     for log in found.values():
         del log.problems[SHOWN:]
     return found
@@ -153,12 +156,9 @@ def tiles_of(engine: Engine, log: Log, first: int, end: int) -> Mapping[int, byt
     return {offset + n: hash_ for n, hash_ in frame.iter_rows()}
 
 
-def log_root(engine: Engine, log: Log, size: int, tiles: Mapping[int, bytes]) -> bytes | None:
-    """The root over the first `size` entries; None where they are not all there in order, which is said elsewhere."""
-    whole = size // WIDTH
-    level = [tiles[n] for n in range(whole) if n in tiles]
-    rest = _leaves(engine, log, whole * WIDTH, size)
-    return root_of_levels([rest, level]) if len(level) == whole and len(rest) == size - whole * WIDTH else None
+def rest_of(engine: Engine, log: Log, size: int) -> Sequence[bytes]:
+    """The leaves after the last complete tile of the first `size` entries."""
+    return _leaves(engine, log, size // WIDTH * WIDTH, size)
 
 
 def _leaves(engine: Engine, log: Log, low: int, high: int) -> Sequence[bytes]:
@@ -178,18 +178,15 @@ class StoredTree:
 
     def root(self, size: int) -> bytes | None:
         """The root over the first `size` entries; None where they are not all there."""
-        levels, count, level = [], size, 0
-        while True:
+        levels, count, level = list[Sequence[bytes]](), size, 0
+        while count or not levels:
             above = count // WIDTH
-            is_top = not above
-            start = 0 if is_top else above * WIDTH
-            hashes = self.hashes(level, start, count)
+            hashes = self.hashes(level, above * WIDTH, count)
             if hashes is None:
                 return None
             levels.append(hashes)
-            if is_top:
-                return root_of_levels(levels)
             count, level = above, level + 1
+        return root_of_levels(levels)
 
     def hashes(self, level: int, start: int, end: int) -> Sequence[bytes] | None:
         """Hashes [start, end) of a level; None where entries beneath are missing."""
@@ -270,7 +267,7 @@ def _examine_range(engine: Engine, part: Range) -> Examined:
     found = jumps + [Problem(log=log.origin, seq=int(str(seq)), what=str(what)) for seq, what in rows]
     # What is wrong with the numbers explains what is wrong with the entry there, so it comes first (sorting is stable).
     found.sort(key=lambda problem: -1 if problem.seq is None else problem.seq)
-    return Examined(found[:SHOWN], tiles)
+    return Examined(found[:SHOWN], tiles, bool(jumps))
 
 
 def _pads(log: Log) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ entries, or with redacted ones (which are filed under kept tags), is hashed here
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ MOST = 50_000
 
 AT_ONCE = 1_000_000
 """Entries of one pass over the subjects of a log, and of one range of the log."""
+
+_TAG = re.compile(r"[0-9a-f]{64}")
 
 _WITHIN = "epoch = {epoch:UInt32} AND writer = {writer:String} AND seq >= {low:UInt64} AND seq < {high:UInt64}"
 
@@ -67,23 +70,22 @@ def _questions(column: str, *, is_private: bool) -> _Questions:
 _ASKED = {name: _questions(column, is_private=name != "source_system") for name, column in _COLUMNS.items()}
 
 
-def check_index(engine: Engine, log: Log, said: Said, *, at_once: int = AT_ONCE, most: int = MOST) -> Iterator[Problem]:
-    """The trees of a `seal` or `index` entry of a log whose entries are there."""
+def check_index(engine: Engine, spine: str, log: Log, said: Said, *, at_once: int = AT_ONCE, most: int = MOST) -> Iterator[Problem]:
+    """The trees of a `seal` or `index` entry of the spine, of a log whose entries are there."""
     size = said.number("size")
     stated = said.fields.get("index")
     if not isinstance(stated, Mapping) or set(stated) != set(_COLUMNS):
-        yield Problem(
-            log=log.origin, seq=None, what=f"spine entry {said.seq} commits to no index trees, or to others than there are"
-        )
+        yield Problem(log=spine, seq=said.seq, what=f"spine: {log.origin} has no index trees here, or others than there are")
         return
+    wrong = []
     for dimension in _COLUMNS:
         key = hmac.digest(log.secret, f"index\n{dimension}".encode(), "sha256")
         rows = _tree(engine, log, size, dimension, key, at_once, most)
         found = {"size": len(rows), "root": root([leaf(row) for row in rows]).hex(), "key_sha256": hashlib.sha256(key).hexdigest()}
-        if stated[dimension] != found:
-            fault = "is not that of the entries (something was filed wrongly, or left out)"
-            what = f"the {dimension} tree in spine entry {said.seq} {fault}"
-            yield Problem(log=log.origin, seq=None, what=what)
+        wrong += [] if stated[dimension] == found else [dimension]
+    if wrong:
+        what = f"the index of {log.origin} by {' and '.join(wrong)} is not that of its entries (filed wrongly, or left out)"
+        yield Problem(log=spine, seq=said.seq, what=f"spine: {what}")
 
 
 def _tree(engine: Engine, log: Log, size: int, dimension: str, key: bytes, at_once: int, most: int) -> Sequence[bytes]:
@@ -110,7 +112,7 @@ def _kept_tags(engine: Engine, log: Log, size: int, dimension: str) -> Mapping[i
     if dimension == "source_system":
         return {}
     found = {row.seq: row.patient_tag if dimension == "patient" else row.actor_tag for row in kept_of(engine, log)}
-    return {seq: tag for seq, tag in found.items() if tag and seq < log.first + size}
+    return {seq: tag for seq, tag in found.items() if _TAG.fullmatch(tag) and seq < log.first + size}
 
 
 def _apart(

@@ -2,7 +2,7 @@
 tombstone."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from store.engine import Engine
 from store.fsck_entries import SHOWN, Log, Tail, jump, tail
 from store.fsck_report import Problem
 from store.fsck_spine import Record, Said, head, instant
-from store.fsck_sql import ENDS, MONTHS, SEQUENCE_PROBLEMS, UNREGISTERED
+from store.fsck_sql import DETACHED, ENDS, MONTHS, SEQUENCE_PROBLEMS, UNREGISTERED
 
 _UNSEEN = timedelta(minutes=10)
 """How long a log may have entries before a `heads` entry names it: the clocks of nodes differ, and a first insert may take its
@@ -19,39 +19,72 @@ time."""
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A registered log, its last row as stored, and what the spine says about it. `is_gone`: disposed of, with a tombstone."""
+    """A registered log, its last row as stored, and what the spine says about it. `is_gone`: its rows left as they should."""
 
     log: Log
     tail: Tail
     seal: Said | None
     tombstone: Said | None
-
-    @property
-    def is_gone(self) -> bool:
-        return self.tombstone is not None and self.tail.last < self.log.first
+    is_gone: bool
 
     @property
     def size(self) -> int:
         """How many entries it has, going by its last one."""
         return self.tail.last + 1 - self.log.first
 
-
-def places(engine: Engine, logs: Sequence[Log], record: Record) -> Sequence[Place]:
-    """What is known about each log, as it ends now."""
-    return [
-        Place(log, tail(engine, log), record.seals.get(log.origin), record.tombstones.get((log.writer, log.epoch))) for log in logs
-    ]
+    @property
+    def order(self) -> tuple[int, str]:
+        """Its place among the logs: by month, then writer."""
+        return self.log.epoch, self.log.writer
 
 
-def check_structure(engine: Engine, found: Sequence[Place], record: Record, *, signed_size: int) -> Iterator[Problem]:
-    """Everything that is known without reading entries. `signed_size` is the largest checkpoint that fits."""
+def places(engine: Engine, logs: Sequence[Log], record: Record, *, signed_size: int) -> Sequence[Place]:
+    """What is known about each log, as it ends now. `signed_size` is the largest checkpoint that the spine has."""
+    found = []
+    detached = {int(str(name)) for (name,) in engine.rows(DETACHED) if str(name).isdigit()} if record.tombstones else set[int]()
+    for log in logs:
+        end, tombstone, seal = tail(engine, log), record.tombstones.get((log.writer, log.epoch)), record.seals.get(log.origin)
+        is_gone = False
+        if tombstone is not None and end.last < log.first:
+            disposed = record.disposed.get(log.epoch)
+            # Between tombstone and `disposed` entry a month may be out of the table, but it is still on disk.
+            is_over = log.epoch in detached or (disposed is not None and tombstone.seq < disposed.seq < signed_size)
+            is_gone = is_over and tombstone.seq < signed_size and seal is not None and _says(tombstone, seal)
+        found.append(Place(log, end, seal, tombstone, is_gone))
+    return found
+
+
+def check_succession(found: Sequence[Place], record: Record) -> Mapping[str, Sequence[Problem]]:
+    """By origin: each log of a writer begins where the one before it ends."""
+    ends, problems = dict[str, Tail](), dict[str, Sequence[Problem]]()
+    for place in found:
+        problems[place.log.origin] = list(_following(place, ends.get(place.log.writer), record))
+        if place.is_gone and place.tombstone is not None:
+            ends[place.log.writer] = Tail(place.tombstone.number("last_seq"), _bytes(place.tombstone.text("last_leaf")))
+        else:
+            ends[place.log.writer] = place.tail
+    return problems
+
+
+def check_end(place: Place, record: Record, *, signed_size: int) -> Iterator[Problem]:
+    """A log against its seal and its tombstone."""
+    if place.seal is not None and not place.is_gone:
+        yield from _sealed(place, place.seal)
+    if place.tombstone is not None:
+        yield from _buried(place, place.tombstone, record, signed_size)
+
+
+def check_commitments(found: Sequence[Place], record: Record) -> Iterator[Problem]:
+    """Seals and disposals in themselves."""
     yield from _seals(record)
-    yield from _register(found, record, signed_size)
     yield from _disposals(found, record)
-    registered = {place.log.origin for place in found}
-    for origin in sorted(record.heads().keys() - registered):
-        yield Problem(log=origin, seq=None, what="the spine commits to this log, but it is not registered (removed)")
+
+
+def check_known(engine: Engine, found: Sequence[Place], record: Record) -> Iterator[Problem]:
+    """Every log that is committed to is registered; every registered log is committed to."""
     committed = record.heads().keys()
+    for origin in sorted(committed - {place.log.origin for place in found}):
+        yield Problem(log=origin, seq=None, what="the spine commits to this log, but it is not registered (removed)")
     for place in found:
         if place.log.origin not in committed and place.size > 0 and _is_late(engine, place, record):
             what = "the log has entries, but no spine entry commits to it (kept out of sight, or inserted)"
@@ -127,27 +160,16 @@ def _seals(record: Record) -> Iterator[Problem]:
             yield _at(record, record.newest, "the entry counts other seals than there are before it (one was hidden, or added)")
 
 
-def _register(found: Sequence[Place], record: Record, signed_size: int) -> Iterator[Problem]:
-    """Each log of a writer after the one before it, and against its seal and tombstone."""
-    ends = dict[str, Tail]()
-    for place in sorted(found, key=lambda place: (place.log.writer, place.log.epoch)):
-        log, seal, tombstone = place.log, place.seal, place.tombstone
-        before = ends.get(log.writer)
-        if hashlib.sha256(log.origin.encode() + (before.leaf if before else b"")).digest() != log.previous:
-            yield Problem(log=log.origin, seq=log.first, what="the log does not follow the writer's log before it")
-        elif log.first != (before.last + 1 if before else 0):
-            yield Problem(log=log.origin, seq=log.first, what="the log does not begin where the writer's log before it ends")
-        if log.origin != _origin(record, log.writer, log.epoch):
-            yield Problem(
-                log=log.origin, seq=log.first, what="the log is registered under another name than its writer and month give"
-            )
-        ends[log.writer] = place.tail
-        if seal is not None:
-            yield from _sealed(place, seal)
-        if tombstone is not None:
-            yield from _buried(place, tombstone, record, signed_size)
-            if place.is_gone:
-                ends[log.writer] = Tail(tombstone.number("last_seq"), _bytes(tombstone.text("last_leaf")))
+def _following(place: Place, before: Tail | None, record: Record) -> Iterator[Problem]:
+    log, expected = place.log, before.last + 1 if before else 0
+    if hashlib.sha256(log.origin.encode() + (before.leaf if before else b"")).digest() != log.previous:
+        yield Problem(log=log.origin, seq=log.first, what="the log does not follow the writer's log before it")
+    if log.first != expected:
+        what = "the log does not begin where the writer's log before it ends"
+        yield Problem(log=log.origin, seq=min(log.first, expected), what=what)
+    if log.origin != _origin(record, log.writer, log.epoch):
+        what = "the log is registered under another name than its writer and month give"
+        yield Problem(log=log.origin, seq=log.first, what=what)
 
 
 def _sealed(place: Place, seal: Said) -> Iterator[Problem]:
@@ -161,22 +183,31 @@ def _sealed(place: Place, seal: Said) -> Iterator[Problem]:
         yield Problem(log=log.origin, seq=max(last, log.first), what="the last entry is not the one that was sealed")
 
 
+def _says(tombstone: Said, seal: Said) -> bool:
+    """Whether a tombstone says of its log what the seal says."""
+    names = ("origin", "writer", "epoch", "first_seq", "last_seq", "root", "last_leaf")
+    return all(tombstone.fields.get(name) == seal.fields.get(name) for name in names) and (
+        tombstone.fields.get("count") == seal.fields.get("size")
+    )
+
+
 def _buried(place: Place, tombstone: Said, record: Record, signed_size: int) -> Iterator[Problem]:
     log, seal = place.log, place.seal
     if seal is None:
         yield _at(record, tombstone, f"{log.origin} has a tombstone, but was never sealed")
-    else:
-        pairs = [("origin", "origin"), ("first_seq", "first_seq"), ("last_seq", "last_seq"), ("count", "size"), ("root", "root")]
-        pairs.append(("last_leaf", "last_leaf"))
-        if any(tombstone.fields.get(mine) != seal.fields.get(its) for mine, its in pairs):
-            yield _at(record, tombstone, f"the tombstone of {log.origin} does not say what its seal says")
+    elif not _says(tombstone, seal):
+        yield _at(record, tombstone, f"the tombstone of {log.origin} does not say what its seal says")
     if tombstone.text("first_leaf_prev") != log.previous.hex():
         yield _at(record, tombstone, f"the tombstone of {log.origin} begins after another entry than the log")
-    if place.is_gone and tombstone.seq >= signed_size:
-        what = "the log is gone, and no signed checkpoint covers its tombstone"
+    disposed = record.disposed.get(log.epoch)
+    if place.tail.last >= log.first:
+        if disposed is not None and disposed.seq > tombstone.seq:
+            yield Problem(log=log.origin, seq=log.first, what="the log was disposed of, but rows of it are back")
+    elif tombstone.seq >= signed_size:
+        yield Problem(log=log.origin, seq=log.first, what="the log is gone, and no signed checkpoint covers its tombstone")
+    elif not place.is_gone and (disposed is None or disposed.seq < tombstone.seq):
+        what = "the log has a tombstone, but the spine does not say that it was disposed of, and it is gone"
         yield Problem(log=log.origin, seq=log.first, what=what)
-    if not place.is_gone and log.epoch in record.disposed and record.disposed[log.epoch].seq > tombstone.seq:
-        yield Problem(log=log.origin, seq=log.first, what="the log was disposed of, but rows of it are back")
 
 
 def _disposals(found: Sequence[Place], record: Record) -> Iterator[Problem]:

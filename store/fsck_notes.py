@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Self
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from store.fsck_report import Problem
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_MOST_SIGNATURES = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 _ED25519 = b"\x01"
 _STRANGER = "a checkpoint is not signed by this ledger's key"
@@ -74,35 +77,37 @@ class Signed:
 
 
 def open_notes(notes: Sequence[str], trusted: Trusted, problems: list[Problem]) -> Sequence[Signed]:
-    """The checkpoints in `notes`, smallest first, one a size. Says which are not signed, and which contradict each other (a
-    fork)."""
-    found: dict[int, bytes] = {}
+    """The checkpoints in `notes`, smallest first. Says which are not signed, and which contradict each other (a fork)."""
+    found = dict[Signed, None]()
     for note in dict.fromkeys(notes):
         signed = open_note(note, trusted)
         if isinstance(signed, str):
             problems.append(Problem(log=trusted.key_name, seq=None, what=signed))
-        elif found.setdefault(signed.size, signed.root) != signed.root:
-            what = f"two different checkpoints of size {signed.size} are signed (the ledger was forked)"
-            problems.append(Problem(log=trusted.key_name, seq=signed.size - 1, what=what))
-    return [Signed(size, found[size]) for size in sorted(found)]
+        else:
+            found[signed] = None
+    return sorted(found, key=lambda signed: signed.size)
+
+
+def forks(signed: Sequence[Signed], trusted: Trusted) -> Iterator[Problem]:
+    """Two roots that were signed for one size: one of them is of another history."""
+    for one, other in pairwise(signed):
+        if one.size == other.size:
+            what = f"two different checkpoints of size {one.size} are signed (the ledger was forked)"
+            yield Problem(log=trusted.key_name, seq=max(one.size - 1, 0), what=what)
 
 
 def open_note(note: str, trusted: Trusted) -> Signed | str:
     """The checkpoint of a note, or why it does not count."""
     body, _, block = note.rpartition("\n\n")
-    text = f"{body}\n"
-    lines = text.split("\n")
-    if len(lines) < 4 or lines[0] != trusted.key_name or not _SIZE.fullmatch(lines[1]):
+    text, lines = f"{body}\n", body.split("\n")
+    signatures = _signatures(block)
+    if _CONTROL.search(note) or signatures is None or len(lines) < 3 or not all(lines) or lines[0] != trusted.key_name:
         return _STRANGER
-    size = int(lines[1])
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-    except ValueError:
+    root = _decoded(lines[2])
+    if not _SIZE.fullmatch(lines[1]) or root is None or len(root) != 32:
         return _STRANGER
-    if len(root) != 32:
-        return _STRANGER
-    signers, has_others = set[bytes](), False
-    for name, payload in _signatures(block):
+    size, signers, has_others = int(lines[1]), set[bytes](), False
+    for name, payload in signatures:
         for key in trusted.keys:
             if key.name != name or key.key_id != payload[:4]:
                 continue
@@ -123,7 +128,7 @@ def open_note(note: str, trusted: Trusted) -> Signed | str:
     return _STRANGER
 
 
-def check_rotations(rotations: Sequence[tuple[int, str, str]], trusted: Trusted, *, size: int, problems: list[Problem]) -> None:
+def check_rotations(rotations: Sequence[tuple[int, str, str]], trusted: Trusted, *, size: int) -> Iterator[Problem]:
     """`key-rotate` entries (index, next key, key until now) against the key list; `size` is how many spine entries there are."""
     listed = {}
     for key in trusted.keys:
@@ -134,26 +139,39 @@ def check_rotations(rotations: Sequence[tuple[int, str, str]], trusted: Trusted,
     for index in sorted(listed.keys() | seen.keys()):
         if index >= size or listed.get(index) == seen.get(index):
             continue
-        what = (
-            "the spine names another signing key here than the key list"
-            if index in seen
-            else "no spine entry names the key that signs from here on"
-        )
-        problems.append(Problem(log=trusted.key_name, seq=index, what=what))
+        what = "the spine names another signing key here than the key list"
+        if index not in seen:
+            what = "by the key list another key signs from here on, and no spine entry names it"
+        yield Problem(log=trusted.key_name, seq=index, what=what)
 
 
-def _signatures(block: str) -> Iterator[tuple[str, bytes]]:
-    """(name, key id || signature) of each well-formed line."""
-    for line in block.splitlines():
-        mark, _, rest = line.partition(" ")
-        name, _, encoded = rest.partition(" ")
-        if mark != "—":
-            continue
-        try:
-            payload = base64.b64decode(encoded, validate=True)
-        except ValueError:
-            continue
-        yield name, payload
+def _signatures(block: str) -> Sequence[tuple[str, bytes]] | None:
+    """(name, key id || signature) of each line; None where the block is malformed."""
+    lines = block.removesuffix("\n").split("\n")
+    if not block.endswith("\n") or len(lines) > _MOST_SIGNATURES:
+        return None
+    found = []
+    for line in lines:
+        name, _, encoded = line.removeprefix("— ").partition(" ")
+        payload = _decoded(encoded)
+        if (
+            not line.startswith("— ")
+            or not name
+            or "+" in name
+            or any(c.isspace() for c in name)
+            or payload is None
+            or len(payload) < 5
+        ):
+            return None
+        found.append((name, payload))
+    return found
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 def _is_signature(key: TrustedKey, signature: bytes, text: str) -> bool:

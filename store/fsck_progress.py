@@ -36,16 +36,25 @@ from store.fsck import (
     Ground,
     check_acknowledged,
     check_all,
-    check_head,
     check_signed,
+    check_size,
     lay_ground,
     moment,
     report,
+    wrong_root,
 )
 from store.fsck_entries import Range, examine, log_tree
 from store.fsck_index import check_index
-from store.fsck_logs import Place, check_counts, check_ends, check_structure
-from store.fsck_notes import Trusted, check_rotations
+from store.fsck_logs import (
+    Place,
+    check_commitments,
+    check_counts,
+    check_end,
+    check_ends,
+    check_known,
+    check_succession,
+)
+from store.fsck_notes import Trusted
 from store.fsck_redactions import check_redactions
 from store.fsck_report import Integrity, Problem, Verification
 from store.fsck_sql import LEAF_OF
@@ -124,12 +133,12 @@ class RollingCheck:
         again.
         """
         progress = self._progress or self._load(trusted.key_name)
-        ground = lay_ground(self._engine, trusted, since_size=progress.spine[0] if progress else 0)
+        ground = lay_ground(self._engine, trusted, since_size=progress.spine[0] if progress else 0, notes=1)
         if progress is None or self._contradicts(progress, ground):
             return self._run_all(trusted)
         found, after = self._run_on(ground, trusted, progress, slice_rows)
         if found.problems and ground.began != moment(self._engine, trusted):
-            again = lay_ground(self._engine, trusted, since_size=progress.spine[0])
+            again = lay_ground(self._engine, trusted, since_size=progress.spine[0], notes=1)
             found, after = self._run_on(again, trusted, progress, slice_rows)
         self._keep(trusted.key_name, after)
         return found
@@ -159,30 +168,32 @@ class RollingCheck:
 
     def _run_on(self, ground: Ground, trusted: Trusted, progress: _Progress, slice_rows: int) -> tuple[Verification, _Progress]:
         engine, now, record = self._engine, self._clock(), ground.record
-        there = [place for place in ground.logs if not place.is_gone]
-        problems = [*ground.problems, *check_structure(engine, ground.logs, record, signed_size=ground.signed_size)]
-        rotations = [(said.seq, said.text("key"), said.text("previous")) for said in record.of("key-rotate")]
-        check_rotations(rotations, trusted, size=record.size, problems=problems)
+        there = ground.there
+        problems = [*ground.problems]
         # (a)
         spans = list(_new(there, progress))
         problems += fsck_spine.check_extent(engine, record)
         problems += fsck_spine.check_entries(engine, record, progress.spine[0], record.size)
+        problems += check_commitments(ground.logs, record)
         problems += self._examined(spans)
         sealed = [place for place in there if place.seal is not None and place.seal.seq >= progress.spine[0]]
         for place in sealed:
             if place.seal is not None:
-                problems += [*check_ends(engine, place), *check_index(engine, place.log, place.seal)]
+                problems += [*check_ends(engine, place), *check_index(engine, record.origin, place.log, place.seal)]
         # (b)
         rolled = self._roll(ground, there, progress, slice_rows)
         redactions = check_redactions(engine, record, [place.log for place in ground.logs], [*spans, *rolled.spans])
         for problem in redactions.problems:
             (rolled.problems if _is_in(problem, rolled.spans) else problems).append(problem)
         # (c)
-        tree = fsck_spine.tree(engine)
-        problems += check_signed(ground, trusted, {at.size: tree.root(at.size) for at in ground.signed if at.size <= record.size})
-        heads = record.heads()
-        for place in there:
-            problems += _check_root(engine, place, heads.get(place.log.origin))
+        tree, heads = fsck_spine.tree(engine), record.heads()
+        problems += check_signed(ground, trusted, {size: tree.root(size) for size in ground.signed_sizes})
+        succession = check_succession(ground.logs, record)
+        for place in ground.logs:
+            problems += succession[place.log.origin]
+            problems += () if place.is_gone else _check_root(engine, trusted, place, heads.get(place.log.origin))
+            problems += check_end(place, record, signed_size=ground.signed_size)
+        problems += check_known(engine, ground.logs, record)
         problems += check_counts(engine, ground.logs)
         problems += check_acknowledged(engine, trusted, record)
         # Neither position moves past a problem.
@@ -192,7 +203,7 @@ class RollingCheck:
             after = replace(after, roll=_START, began=now, full=progress.began)
         elif not rolled.problems:
             after = replace(after, roll=rolled.position)
-        found = report(
+        outcome = report(
             ground,
             list(dict.fromkeys([*problems, *rolled.problems])),
             redactions,
@@ -205,7 +216,7 @@ class RollingCheck:
             pass_progress=_share(ground, there, after.roll),
             index_trees=3 * len(sealed),
         )
-        return found, after
+        return outcome, after
 
     def _examined(self, spans: Sequence[Range]) -> Iterator[Problem]:
         """Problems of the entries of some spans, and of the stored tile hashes over them."""
@@ -228,20 +239,20 @@ class RollingCheck:
             if high < record.size:
                 found.position = (0, "", high)
                 return found
-        for place in sorted(there, key=_order):
+        for place in there:
             log, end = place.log, place.tail.last + 1
-            if _order(place) < (month, writer):
+            if place.order < (month, writer):
                 continue
-            low = max(number, log.first) if _order(place) == (month, writer) else log.first
+            low = max(number, log.first) if place.order == (month, writer) else log.first
             if left <= 0:
-                found.position = (*_order(place), low)
+                found.position = (*place.order, low)
                 break
             high = min(log.first + -(-(low + left - log.first) // WIDTH) * WIDTH, end)
             if low < high:
                 found.spans.append(Range(log, low, high))
                 left -= high - low
             if high < end:
-                found.position = (*_order(place), high)
+                found.position = (*place.order, high)
                 break
         else:
             found.is_done = True
@@ -292,15 +303,17 @@ def _new(there: Sequence[Place], progress: _Progress) -> Iterator[Range]:
             yield Range(log, start, place.tail.last + 1)
 
 
-def _check_root(engine: Engine, place: Place, committed: tuple[int, str] | None) -> Iterator[Problem]:
+def _check_root(engine: Engine, trusted: Trusted, place: Place, committed: tuple[int, str] | None) -> Iterator[Problem]:
     """(c) A log against the newest commitment to it, by its stored tile hashes and the leaves after them."""
-    size = committed[0] if committed else 0
-    root = log_tree(engine, place.log).root(size) if 0 < size <= place.size else None
-    if root is None and 0 < size <= place.size:
-        yield Problem(
-            log=place.log.origin, seq=None, what=f"of its first {size} entries, to which the spine commits, some are missing"
-        )
-    yield from check_head(place, committed, root)
+    size, expected = committed or (0, "")
+    if 0 < size <= place.size:
+        root = log_tree(engine, place.log).root(size)
+        if root is None:
+            what = f"of its first {size} entries, to which the spine commits, some are missing"
+            yield Problem(log=place.log.origin, seq=None, what=what)
+        elif root.hex() != expected:
+            yield wrong_root(place, size)
+    yield from check_size(place, committed, trusted)
 
 
 def _leaves_at(engine: Engine, place: Place, seq: int) -> Sequence[str]:
@@ -312,18 +325,14 @@ def _is_in(problem: Problem, spans: Sequence[Range]) -> bool:
     return any(problem.log == span.log.origin and problem.seq is not None and span.low <= problem.seq < span.high for span in spans)
 
 
-def _order(place: Place) -> tuple[int, str]:
-    return place.log.epoch, place.log.writer
-
-
 def _share(ground: Ground, there: Sequence[Place], position: tuple[int, str, int]) -> float:
     """How much of the store lies before a position of the pass, 0 to 1."""
     month, writer, number = position
     done, total = (ground.record.size if month else number), ground.record.size
     for place in there:
         total += place.size
-        if _order(place) < (month, writer):
+        if place.order < (month, writer):
             done += place.size
-        elif _order(place) == (month, writer):
+        elif place.order == (month, writer):
             done += min(max(number - place.log.first, 0), place.size)
     return done / total if total else 0.0

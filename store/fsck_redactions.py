@@ -72,8 +72,8 @@ def check_redactions(engine: Engine, record: Record, logs: Sequence[Log], spans:
     kept = {log.origin: kept_of(engine, log) for log in logs if (log.epoch, log.writer) in touched}
     for said in entries:
         log = by_origin.get(said.text("origin"))
-        named = [row for row in kept.get(said.text("origin"), ()) if row.spine_seq == said.seq]
-        found.problems += _entry(record, said, log, named)
+        mine = [row for row in kept.get(said.text("origin"), ()) if row.spine_seq == said.seq]
+        found.problems += _entry(record, said, log, mine)
     stated = {said.seq for said in entries}
     for origin, rows in kept.items():
         found.problems += list(_repeated(origin, rows, stated))[:SHOWN]

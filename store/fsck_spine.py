@@ -16,6 +16,8 @@ from store.engine import Engine
 from store.fsck_entries import LARGEST_RANGE, StoredTree, side_by_side
 from store.fsck_report import Problem
 from store.fsck_spine_sql import (
+    COMMITMENTS,
+    ENTRIES,
     HEADS_BEFORE,
     HEADS_CHANGES,
     NEWEST_HEADS,
@@ -26,7 +28,7 @@ from store.fsck_spine_sql import (
     SPINE_PROBLEMS,
     SPINE_TILE_ROOTS,
 )
-from store.fsck_tree import WIDTH, root_of_levels
+from store.fsck_tree import WIDTH
 
 SPINE_TREE = "spine"
 
@@ -201,12 +203,15 @@ def tiles(engine: Engine, low: int, high: int) -> Mapping[int, bytes]:
     return found
 
 
-def spine_root(engine: Engine, size: int, known: Mapping[int, bytes]) -> bytes | None:
-    """The root over the first `size` entries; None where they are not all there."""
-    whole = size // WIDTH
-    level = [known[n] for n in range(whole) if n in known]
-    rest = leaves(engine, whole * WIDTH, size)
-    return root_of_levels([rest, level]) if len(level) == whole and len(rest) == size - whole * WIDTH else None
+def said_at(engine: Engine, numbers: Sequence[int]) -> Sequence[Said]:
+    """Single entries that can be read."""
+    rows = [_said(*row) for row in engine.rows(ENTRIES, numbers=numbers)] if numbers else []
+    return [said for said in rows if isinstance(said, Said)]
+
+
+def commitments(engine: Engine, record: Record, origin: str) -> Sequence[tuple[int, bytes]]:
+    """Every size of a log that an entry commits to, with the root, smallest first."""
+    return list(engine.frame(COMMITMENTS, origin=f"{origin} ", size=record.size).iter_rows())
 
 
 def instant(text: str) -> datetime | None:

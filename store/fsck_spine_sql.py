@@ -16,14 +16,19 @@ SELECT seq, kind, toValidUTF8(body), toValidUTF8(heads) FROM spine
 WHERE kind IN ('seal', 'tombstone', 'disposed', 'redact', 'key-rotate') AND seq < {size:UInt64} ORDER BY seq
 """
 
+ENTRIES = """
+SELECT seq, kind, toValidUTF8(body), toValidUTF8(heads) FROM spine WHERE seq IN {numbers:Array(UInt64)} ORDER BY seq
+"""
+
 NEWEST_HEADS = """
 SELECT seq, 'heads', toValidUTF8(body), toValidUTF8(heads) FROM spine
 WHERE kind = 'heads' AND seq < {size:UInt64} ORDER BY seq DESC LIMIT 1
 """
 
-# Sizes that are stored more than once with different roots, and then the newest checkpoint: all whose signatures are looked at.
-NEWEST_NOTE = "SELECT toValidUTF8(note) FROM checkpoints ORDER BY size DESC LIMIT 1"
+# A checkpoint every few seconds for years: of those that are stored, signatures of the newest are looked at ...
+NEWEST_NOTES = "SELECT toValidUTF8(note) FROM checkpoints ORDER BY size DESC LIMIT {most:UInt64}"
 
+# ... and of sizes that are stored with different roots.
 RIVAL_NOTES = """
 SELECT DISTINCT toValidUTF8(note) FROM checkpoints WHERE size IN
 (
@@ -99,4 +104,20 @@ SELECT least(number, before.2 + 1) AS place, what FROM
 WHERE what != ''
 ORDER BY place, what DESC
 LIMIT 100
+"""
+
+# Every size of a log that some entry commits to, with the root.
+COMMITMENTS = """
+SELECT toUInt64OrZero(parts[2]) AS size, any(toFixedString(unhex(parts[3]), 32)) AS root FROM
+(
+    SELECT splitByChar(' ', arrayFirst(line -> startsWith(line, {origin:String}), splitByChar('\\n', heads))) AS parts FROM spine
+    WHERE position(heads, {origin:String}) > 0 AND seq < {size:UInt64}
+)
+WHERE length(parts) = 3 AND length(parts[3]) = 64 GROUP BY size ORDER BY size
+"""
+
+INDEX_ENTRIES = "SELECT seq FROM spine WHERE kind = 'index' AND seq < {size:UInt64} ORDER BY seq"
+
+NEWEST_INDEX = """
+SELECT max(seq) FROM spine WHERE kind = 'index' AND seq < {size:UInt64} GROUP BY JSONExtractString(body, 'fields', 'origin')
 """

@@ -30,6 +30,12 @@ LEAF_OF = f"SELECT epoch, leaf FROM events WHERE writer = {{writer:String}} AND 
 # From the parts' own counts: what it costs does not grow with the store.
 MONTHS = "SELECT epoch, count() FROM events GROUP BY epoch ORDER BY epoch"
 
+# Months that are out of the table and still on disk.
+DETACHED = """
+SELECT DISTINCT partition_id FROM system.detached_parts
+WHERE database = currentDatabase() AND table = 'events' AND ifNull(partition_id, '') != '' AND ifNull(reason, '') = ''
+"""
+
 ENDS = f"""
 SELECT min(received), max(received) FROM events
 WHERE epoch = {{epoch:UInt32}} AND writer = {{writer:String}} AND seq IN ({{first:UInt64}}, {{last:UInt64}}) SETTINGS

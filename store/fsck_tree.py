@@ -4,7 +4,7 @@ A tile hash of level L is the root of a complete subtree of 256^L leaves (c2sp.o
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 WIDTH = 256
 """Hashes of one level under one hash of the next."""
@@ -44,3 +44,34 @@ def root_of_levels(levels: Sequence[Sequence[bytes]]) -> bytes:
     for hashes in levels:
         pieces = [*hashes, root(pieces)] if pieces else list(hashes)
     return root(pieces)
+
+
+class Tiles:
+    """A tree of which the hashes of level 1 are known, by number: roots at any size, at the cost of its right edge."""
+
+    def __init__(self, tiles: Mapping[int, bytes]) -> None:
+        self._known = {(1, n): hash_ for n, hash_ in tiles.items()}
+
+    def root(self, size: int, rest: Sequence[bytes]) -> bytes | None:
+        """The root over the first `size` leaves, `rest` being those after the last complete tile; None where a tile is not
+        known."""
+        if len(rest) != size % WIDTH:
+            return None
+        levels, count, level = [rest], size // WIDTH, 1
+        while count:
+            above = count // WIDTH
+            hashes = [self._at(level, n) for n in range(above * WIDTH, count)]
+            known = [hash_ for hash_ in hashes if hash_ is not None]
+            if len(known) != len(hashes):
+                return None
+            levels.append(known)
+            count, level = above, level + 1
+        return root_of_levels(levels)
+
+    def _at(self, level: int, n: int) -> bytes | None:
+        if (level, n) not in self._known and level > 1:
+            below = [self._at(level - 1, m) for m in range(n * WIDTH, (n + 1) * WIDTH)]
+            known = [hash_ for hash_ in below if hash_ is not None]
+            if len(known) == WIDTH:
+                self._known[level, n] = root(known)
+        return self._known.get((level, n))

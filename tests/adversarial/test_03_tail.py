@@ -1,0 +1,86 @@
+"""Attack: the end of the record is cut off, by one entry, by a tile, by a month, with or without the spine. The first missing
+entry is named.
+
+A cut tail is consistent in itself; only what was signed, and what was acknowledged outside the store, says that there was more.
+What was acknowledged after the last checkpoint is in the anchor. The writer refuses to go on over a cut record.
+"""
+
+import pytest
+
+from domain.errors import IntegrityError
+from tests.adversarial.attacks import APRIL, COUNT, FIRST_OF_APRIL, MARCH, SPINE, Scene, first, is_intact, place, some_events
+
+
+def cut(scene: Scene, entries: int = COUNT, spine: int | None = None) -> None:
+    """Keep so many entries, and of the spine; everything that is derived from what leaves, leaves too."""
+    scene.sql(f"ALTER TABLE events DELETE WHERE seq >= {entries}", f"ALTER TABLE event_keys DELETE WHERE seq >= {entries}")
+    if entries <= FIRST_OF_APRIL:
+        scene.sql("ALTER TABLE logs DELETE WHERE epoch = 202604")
+    if spine is not None:
+        scene.sql(
+            f"ALTER TABLE spine DELETE WHERE seq >= {spine}",
+            f"ALTER TABLE checkpoints DELETE WHERE size > {spine}",
+            "TRUNCATE TABLE tiles",
+        )
+
+
+@pytest.mark.parametrize(
+    ("entries", "log"),
+    [
+        pytest.param(COUNT - 1, APRIL, id="by one"),
+        pytest.param(FIRST_OF_APRIL + 1, APRIL, id="to one entry"),
+    ],
+)
+def test_entries_are_cut(scene: Scene, entries: int, log: str) -> None:
+    cut(scene, entries)
+
+    assert first(scene.verify()) == (log, entries)
+
+
+def test_a_month_is_cut_with_its_registration(scene: Scene) -> None:
+    cut(scene, FIRST_OF_APRIL)
+
+    said = scene.verify()
+
+    assert first(said) == (APRIL, None)
+    assert ("main", COUNT - 1) in {place(problem) for problem in said.problems}
+
+
+def test_a_tile_is_cut(scene: Scene) -> None:
+    """All after the first 256 entries of March, and April whole: both are named, March from its first missing entry."""
+    cut(scene, 256)
+
+    said = scene.verify()
+
+    assert first(said) == (MARCH, 256)
+    assert APRIL in {problem.log for problem in said.problems}
+
+
+@pytest.mark.parametrize(("entries", "spine"), [(COUNT, 4), (FIRST_OF_APRIL, 3), (0, 0)])
+def test_the_spine_is_cut_too(scene: Scene, entries: int, spine: int) -> None:
+    """Yesterday's store: whole in itself. The signed size in the anchor names the first entry of the spine that is gone."""
+    cut(scene, entries, spine)
+
+    assert first(scene.verify()) == (SPINE, spine)
+
+
+@pytest.mark.parametrize(("entries", "spine"), [(COUNT - 1, None), (200, 2), (0, 0)])
+def test_the_writer_does_not_go_on(scene: Scene, entries: int, spine: int | None) -> None:
+    cut(scene, entries, spine)
+
+    with pytest.raises(IntegrityError, match=r"older than its anchor|has gaps"), scene.start():
+        pass
+
+
+def test_what_was_acknowledged_after_the_last_checkpoint_is_cut(scene: Scene) -> None:
+    """Nothing signed speaks of it, and the anchor does: also between two checkpoints a cut is found, from its first entry on."""
+    with scene.writer() as ledger:
+        ledger.append(some_events(range(COUNT, COUNT + 5)))
+    assert is_intact(scene.verify())
+    cut(scene, COUNT + 2)
+
+    said = scene.verify()
+
+    assert first(said)[1] == COUNT + 2
+    with pytest.raises(IntegrityError, match=f"entry {COUNT + 4} was acknowledged"), scene.start():
+        pass
