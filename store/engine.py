@@ -162,6 +162,8 @@ def _translated(error: ClickHouseError) -> Exception:
             "the files of the embedded store cannot be opened: they are damaged, or were copied without their symbolic links "
             "(cp -a keeps them). Put a good copy back"
         )
+    if any(sign in text for sign in ("CHECKSUM_DOESNT_MATCH", "CANNOT_DECOMPRESS", "corrupted data")):
+        return IntegrityError("a stored part is damaged: its bytes are not those that were written. Put a good copy back")
     if any(sign in text for sign in ("Connection refused", "Max retries", "timed out", "Timeout exceeded", "NETWORK_ERROR")):
         return Backpressure("the store is not reachable; nothing was accepted", retry_after=5)
     return error

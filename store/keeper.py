@@ -18,6 +18,7 @@ from typing import Protocol
 
 from domain.checkpoint import Head
 from domain.clock import Clock, rfc3339
+from domain.errors import IntegrityError
 from domain.json import Json
 from store.engine import Engine
 from store.index_trees import index_commitments
@@ -100,7 +101,7 @@ class Keeper:
 
     def index(self, record: LogRecord, size: int) -> SpineEntry:
         """Commit to the index trees over the first `size` entries of a log that is open (docs/log-format.md section 9)."""
-        root = restore_frontier(self._engine, record.log, size).root()
+        root = self._root(record, size)
         fields: dict[str, Json] = {
             "origin": record.origin,
             "size": size,
@@ -129,7 +130,7 @@ class Keeper:
 
     def _seal(self, record: LogRecord) -> SpineEntry | None:
         size = self._stored(record)
-        root = restore_frontier(self._engine, record.log, size).root()
+        root = self._root(record, size)
         leaf, first, last = self._engine.frame(_EXTENT, epoch=record.epoch, writer=record.writer, end=record.first_seq + size).row(
             0
         )
@@ -171,9 +172,17 @@ class Keeper:
         size = self._stored(record)
         known = self._known.get(record.origin)
         if known is None or known.size != size:
-            known = Head(record.origin, size, restore_frontier(self._engine, record.log, size).root())
+            known = Head(record.origin, size, self._root(record, size))
             self._known[record.origin] = known
         return known
+
+    def _root(self, record: LogRecord, size: int) -> bytes:
+        try:
+            return restore_frontier(self._engine, record.log, size).root()
+        except LookupError:
+            raise IntegrityError(
+                f"the log {record.origin} has not its first {size} entries: rows were removed; run phitrail verify"
+            ) from None
 
     def _stored(self, record: LogRecord) -> int:
         return int(str(self._engine.rows(_STORED, epoch=record.epoch, writer=record.writer)[0][0]))

@@ -3,7 +3,7 @@
 An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the fields of its kind (docs/log-format.md section 4).
 Its leaf chains like an event's. The order of writes, and what a crash between them leaves:
 
-    (1) the entry's row           → adopted at the next start after its link is checked
+    (1) the entry's row           → adopted and signed at the next start after its link is checked; only one
     (2) the anchor, by swap       → the note is in the anchor; a second process that lost the swap stops
     (3) the checkpoint's row      → published again from the anchor at the next start
 """
@@ -61,6 +61,7 @@ class Spine:
         self._guard = threading.Lock()
         self._log = Log(origin=signer.name)
         self._uncertain = False
+        self._anchored = 0
         self._last, self._frontier = self._recover()
 
     @property
@@ -100,7 +101,7 @@ class Spine:
                 self._last, self._frontier = self._recover()
             if self.ends_with_rotation_to(successor.verifier):
                 now = self._clock()
-                entry = SpineEntry(self._frontier.size - 1, "key-rotate", now, self._sign(now, both))
+                entry = SpineEntry(self._frontier.size - 1, "key-rotate", now, self._sign(self._frontier, now, both))
             else:
                 entry = self._append("key-rotate", self._rotation(successor.verifier), (), both)
             self._keys = self._keys.rotated(entry.seq, successor.verifier)
@@ -140,27 +141,24 @@ class Spine:
         tiles = self._frontier.append(leaf)
         self._last = leaf
         store_tiles(self._engine, self._log, tiles)
-        note = self._sign(now, signers)
+        note = self._sign(self._frontier, now, signers)
         self._uncertain = False
         return SpineEntry(seq, kind, now, note)
 
-    def _sign(self, now: datetime, signers: Sequence[Signer]) -> str:
-        head = Head(self.origin, self._frontier.size, self._frontier.root())
+    def _sign(self, frontier: Frontier, now: datetime, signers: Sequence[Signer]) -> str:
+        head = Head(self.origin, frontier.size, frontier.root())
         note = signers[0].sign(head.checkpoint)
         for other in signers[1:]:
             note += other.sign(head.checkpoint).removeprefix(f"{head.checkpoint}\n")
         # (2) From here on this is the newest checkpoint, whatever happens to the database.
-        self._anchor.advance_spine(old=self._anchored_size(), head=head, note=note)
+        self._anchor.advance_spine(old=self._anchored, head=head, note=note)
+        self._anchored = head.size
         # (3) Published.
         self._publish(head.size, now, note)
         return note
 
     def _rotation(self, successor: Verifier) -> dict[str, Json]:
         return {"key": successor.text, "previous": self._signer.verifier.text}
-
-    def _anchored_size(self) -> int:
-        anchored = self._anchor.spine_note()
-        return 0 if anchored is None else anchored[0]
 
     def _publish(self, size: int, time: datetime, note: str) -> None:
         self._engine.insert(
@@ -175,7 +173,12 @@ class Spine:
             raise IntegrityError("the spine has gaps or repeats: it was changed from outside; run phitrail verify")
         check_anchored(self._anchor, self._keys, self._engine, size=count)
         self._anchor.begin_spine()
-        start = self._anchored_size()
+        anchored = self._anchor.spine_note()
+        start = self._anchored = 0 if anchored is None else anchored[0]
+        if count > start + 1:
+            raise IntegrityError(
+                f"the spine has {count} entries, of which {start} were signed here; a stop leaves at most one: run phitrail verify"
+            )
         previous = genesis(self.origin, b"")
         if start:
             previous = self._engine.frame(_ROW, first=start - 1)["leaf"][0]
@@ -184,10 +187,13 @@ class Spine:
                 raise IntegrityError(f"spine entry {seq} does not follow the one before it; run phitrail verify")
             previous = leaf
         frontier = restore_frontier(self._engine, self._log, count)
-        anchored = self._anchor.spine_note()
-        newest = self._engine.rows(_NEWEST)
-        if start and anchored is not None and (not newest or newest[0][0] != start):
-            self._publish(start, self._clock(), anchored[1])
+        if count > start:
+            # Signed now, so that there is never more than one to take over.
+            self._sign(frontier, self._clock(), [self._signer])
+        elif start and anchored is not None:
+            newest = self._engine.rows(_NEWEST)
+            if not newest or newest[0][0] != start:
+                self._publish(start, self._clock(), anchored[1])
         return previous, frontier
 
 

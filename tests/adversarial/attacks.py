@@ -1,9 +1,10 @@
 """What somebody with the database, the machine or the key can do to a ledger, and a ledger to do it to.
 
-The scene is a store of writer `main`: entries 0 to 299 in March (more than a tile, and sealed), 300 to 339 in April, under a
-checkpoint after every hundred, the seal and the end. It is laid once; a `Scene` puts it back for a test where the last one
-changed it. Attacks take tables out as frames and write them back, as somebody at the database can, or speak SQL. `rechain` is
-what an attacker can do who read docs/log-format.md: every hash of the store fits again, and nothing that was signed.
+The scene is a store of writer `main`: 340 entries of March, more than a tile, under five checkpoints, after 100, 200, 250, 300 and
+all. In the scene of two months the last 40 are of April, and March is sealed by spine entry 3. A scene is laid once; a `Scene` puts
+it back for a test where the last one changed it. Attacks take tables out as frames and write them back, as somebody at the database
+can, or speak SQL. `rechain` is what an attacker can do who read docs/log-format.md: every hash of the store fits again, and nothing
+that was signed.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,11 @@ FIRST_OF_APRIL, COUNT = 300, 340
 RING = KeyRing.of(SIGNER.verifier)
 SECRET = bytes(32)
 
+COVERED = (100, 200, 250, 300, COUNT)
+"""How many entries each checkpoint of the scene covers, in order of their sizes."""
+
 _BEGINNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
+_EVENING = datetime(2026, 3, 2, 18, tzinfo=UTC)
 _IN_APRIL = datetime(2026, 4, 3, 8, tzinfo=UTC)
 _TABLES = ("events", "logs", "spine", "checkpoints", "event_keys", "tiles", "redactions")
 
@@ -53,19 +59,13 @@ def some_events(numbers: Iterable[int]) -> list[AuditEvent]:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The store, the directory of its node (`state`, and `copies` of checkpoints), every checkpoint that was signed, by size, the
-    keys.
-    """
+    """The store, its node's directory (`state`, and `copies` of checkpoints), and every checkpoint signed, by size; `now` is later."""
 
     engine: Engine
     directory: Path
     notes: Mapping[int, str]
     keys: KeyRing = RING
-
-    @property
-    def size(self) -> int:
-        """How many entries of the spine were signed."""
-        return max(self.notes)
+    now: datetime = _EVENING
 
     def table(self, name: str) -> pl.DataFrame:
         """The rows of a table, in order."""
@@ -103,8 +103,8 @@ class Scene:
 
     @contextmanager
     def writer(self, engine: Engine | None = None) -> Iterator[Ledger]:
-        """The writer alone, four hours later: what it acknowledges is under no checkpoint when it ends."""
-        clock = TickingClock(_IN_APRIL.replace(hour=12))
+        """The writer alone: what it acknowledges is under no checkpoint when it ends."""
+        clock = TickingClock(self.now)
         with (
             closing(Anchor(self.directory / "state", self.directory / "copies")) as anchor,
             Ledger(engine=engine or self.engine, anchor=anchor, origin=SPINE, clock=clock, new_secret=lambda: SECRET) as ledger,
@@ -113,32 +113,33 @@ class Scene:
 
     @contextmanager
     def start(self) -> Iterator[Node]:
-        """The node started again, four hours later. Raises IntegrityError where it refuses."""
-        with node(self.engine, self.directory, TickingClock(_IN_APRIL.replace(hour=12))) as live:
+        """The node started again. Raises IntegrityError where it refuses."""
+        with node(self.engine, self.directory, TickingClock(self.now)) as live:
             yield live
 
 
-def lay(engine: Engine, directory: Path, numbers: Sequence[int] = range(COUNT)) -> Scene:
-    """The scene in an empty store."""
+def lay(engine: Engine, directory: Path, numbers: Sequence[int], *, is_long: bool) -> Scene:
+    """The scene in an empty store, of these events in place of all; `is_long`: of two months."""
     clock = TickingClock(_BEGINNING)
+    ends = (100, 200, FIRST_OF_APRIL) if is_long else COVERED[:-1]
     with node(engine, directory, clock) as live:
-        for low in range(0, FIRST_OF_APRIL, 100):
-            live.ledger.append(some_events(n for n in numbers if low <= n < low + 100))
+        for low, high in pairwise((0, *ends)):
+            live.ledger.append(some_events(n for n in numbers if low <= n < high))
             live.keeper.checkpoint()
             clock.advance(minutes=5)
-        clock.now = _IN_APRIL
+        clock.now = _IN_APRIL if is_long else clock.now
         live.ledger.append(some_events(n for n in numbers if n >= FIRST_OF_APRIL))
     notes = {int(str(size)): str(note) for size, note in engine.rows("SELECT size, note FROM checkpoints FINAL ORDER BY size")}
-    return Scene(engine, directory, notes)
+    return Scene(engine, directory, notes, now=clock.now.replace(hour=18))
 
 
 class Laid:
     """A scene laid once in the engine of this process: `fresh` puts it back for the next test."""
 
-    def __init__(self, engine: Engine, directory: Path, numbers: Sequence[int] = range(COUNT)) -> None:
+    def __init__(self, engine: Engine, directory: Path, numbers: Sequence[int] = range(COUNT), *, is_long: bool = False) -> None:
         """Lay it of these events in place of all: what this very program makes for whoever wants another history."""
         self._clear(engine, ())
-        self._scene = lay(engine, directory, numbers)
+        self._scene = lay(engine, directory, numbers, is_long=is_long)
         self._frames = {name: self._scene.table(name) for name in _TABLES}
         self._sums = {name: self._sum(name) for name in _TABLES}
 
@@ -211,9 +212,7 @@ def flip(scene: Scene, table: str, column: str, row: int, position: int = 0) -> 
 
 
 def rechain(scene: Scene, frame: pl.DataFrame) -> None:
-    """Write these rows of `main` in place of all: every leaf follows the one before it, April follows March, and the register
-    fits.
-    """
+    """Write these rows in place of all: every leaf follows the one before it, April follows March, and the register fits."""
     logs = {row["epoch"]: row for row in scene.table("logs").iter_rows(named=True)}
     previous, epoch, leaves = b"", 0, []
     for row in frame.iter_rows(named=True):
@@ -240,8 +239,8 @@ def with_header(header: str, **changes: Json) -> str:
 
 
 def forged_rows(scene: Scene, forged: Sequence[AuditEvent], *, first_seq: int, previous: bytes) -> pl.DataFrame:
-    """Entries of April that follow the leaf `previous` as if the writer had made them: whoever reads the register can."""
-    (record,) = [log for log in registered_logs(scene.engine, "main") if log.epoch == 202604]
+    """Entries of the open log that follow the leaf `previous` as if the writer had made them: whoever reads the register can."""
+    record = registered_logs(scene.engine, "main")[-1]
     received = scene.table("events")["received"][-1]
     drafts = [draft(event) for event in forged]
     segment = make_segment(forged, drafts, record=record, first_seq=first_seq, received=received, previous=previous)

@@ -67,7 +67,7 @@ def test_a_bit_of_every_column(scene: Scene) -> None:
 
 
 # What says where an entry stands. The number 16 for entry 17 stands twice; a leaf is wrong for its own entry first.
-@pytest.mark.parametrize(("column", "seq"), [("epoch", 17), ("seq", 16), ("leaf", 17)])
+@pytest.mark.parametrize(("column", "seq"), [("epoch", 17), ("writer", 17), ("seq", 16), ("leaf", 17)])
 def test_a_bit_of_a_place(scene: Scene, column: str, seq: int) -> None:
     flip(scene, "events", column, row=17)
 
@@ -75,14 +75,14 @@ def test_a_bit_of_a_place(scene: Scene, column: str, seq: int) -> None:
 
 
 def test_a_bit_anywhere_in_a_body(scene: Scene) -> None:
-    """At the beginning, in the middle and at the end; the last of them in the last entry of the month."""
+    """At the beginning, in the middle and at the end; the last of them in the newest entry."""
     places = {
         20: ("header", 0),
         60: ("header", 210),
         100: ("header", -1),
         140: ("private", 0),
         180: ("private", 90),
-        299: ("private", -1),
+        339: ("private", -1),
     }
     for row, (column, position) in places.items():
         flip(scene, "events", column, row, position)
@@ -101,7 +101,7 @@ def test_a_bit_of_the_register(scene: Scene, column: str) -> None:
     assert first(scene.verify()) == (MARCH, 0)
 
 
-@pytest.mark.parametrize("column", ["epoch", "origin"])
+@pytest.mark.parametrize("column", ["writer", "epoch", "origin"])
 def test_a_bit_of_a_logs_name(scene: Scene, column: str) -> None:
     """The log that the spine commits to is not there any more under its name."""
     flip(scene, "logs", column, row=0)

@@ -22,14 +22,14 @@ from store.lease import hold_lease
 from store.ledger import Ledger
 from store.spine import Spine
 from store.witness_state import Refusal, WitnessState
-from tests.adversarial.attacks import APRIL, COUNT, SECRET, SPINE, Scene, first, forged_rows, place, some_events
+from tests.adversarial.attacks import COUNT, MARCH, SECRET, SPINE, Scene, first, forged_rows, place, some_events
 from tests.dashboards.exports_checkers import Given, ask
 from tests.dashboards.exports_forge import three_logs
 from tests.support.clock import TickingClock
 from tests.support.node import SIGNER
 from tests.support.witness import WITNESS, GrowingLog
 
-NOON = datetime(2026, 4, 3, 12, tzinfo=UTC)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -97,7 +97,7 @@ def test_two_leaves_at_one_place(scene: Scene, seq: int) -> None:
     twin = forged_rows(scene, some_events([900]), first_seq=seq, previous=previous)
     scene.write("events", pl.concat([scene.table("events"), twin]))
 
-    assert first(scene.verify()) == (APRIL, seq)
+    assert first(scene.verify()) == (MARCH, seq)
 
 
 def test_another_end_of_the_log(scene: Scene) -> None:
@@ -108,7 +108,7 @@ def test_another_end_of_the_log(scene: Scene) -> None:
 
     said = scene.verify()
 
-    assert first(said)[0] == APRIL
+    assert first(said)[0] == MARCH
     assert ("main", COUNT - 1) in {place(problem) for problem in said.problems}
     with pytest.raises(IntegrityError, match=f"entry {COUNT - 1} of writer main is not what was acknowledged"), scene.start():
         pass
@@ -143,7 +143,7 @@ def test_a_cloned_machine_does_not_go_on_unnoticed(scene: Scene) -> None:
             clone.append(some_events([801]))
         assert clone.has_stopped
 
-    assert first(scene.verify()) == (APRIL, COUNT)
+    assert first(scene.verify()) == (MARCH, COUNT)
     assert scene.verify().integrity is Integrity.TAMPERED
 
 

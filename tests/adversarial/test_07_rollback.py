@@ -19,7 +19,7 @@ from domain.witness_protocol import AddCheckpoint
 from store.tiles import Tiles
 from store.tree import Log, StoredNodes
 from store.witness_state import Superseded, WitnessState
-from tests.adversarial.attacks import SPINE, Scene, first, is_intact
+from tests.adversarial.attacks import COVERED, SPINE, Scene, first, is_intact
 from tests.dashboards.exports_checkers import OPEN, PROVEN, Given, ask
 from tests.dashboards.exports_forge import SIGNER, three_logs
 from tests.support.clock import TickingClock
@@ -30,10 +30,8 @@ TRUST = SIGNER.verifier.text
 
 def back_to(scene: Scene, size: int) -> None:
     """The store as it was at a checkpoint."""
-    entries = [100, 200, 300, 300, 340][size - 1]
+    entries = COVERED[size - 1]
     scene.sql(f"ALTER TABLE events DELETE WHERE seq >= {entries}", f"ALTER TABLE event_keys DELETE WHERE seq >= {entries}")
-    if entries <= 300:
-        scene.sql("ALTER TABLE logs DELETE WHERE epoch = 202604")
     scene.write("spine", scene.table("spine").filter(pl.col("seq") < size))
     scene.write("checkpoints", scene.table("checkpoints").filter(pl.col("size") <= size))
     scene.sql("TRUNCATE TABLE tiles")

@@ -7,15 +7,20 @@ salt and text, one that is invented for an entry whose private part was removed.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from domain.entry import private_digest, salt
+from domain.errors import IntegrityError
+from domain.index_tree import Dimension, index_key, tag
 from store.engine import Engine
 from store.fsck import Integrity
-from tests.adversarial.attacks import MARCH, SECRET, Scene, first
+from store.logs import registered_logs
+from store.redaction import Batch, RedactedRow, RedactionStore
+from tests.adversarial.attacks import MARCH, SECRET, Scene, first, spine_row
 from tests.dashboards.exports_checkers import Given, ask
 from tests.dashboards.exports_forge import Line, three_logs
 from tests.support.node import SIGNER
@@ -54,6 +59,48 @@ def test_a_private_part_is_removed_by_nobody(scene: Scene) -> None:
     private = scene.table("events")["private"][17]
     digest = private_digest(private.encode(), salt(SECRET, "main", 17)).hex()
     scene.sql(f"ALTER TABLE events UPDATE private = '', patient_id = '', ip = '', private_digest = '{digest}' WHERE seq = 17")
+
+    assert first(scene.verify()) == (MARCH, 17)
+
+
+def removed(scene: Scene, seq: int) -> None:
+    """Remove a private part as a redaction does, by somebody at the database: what is kept, an entry of the spine, and the emptying.
+
+    Everything follows and fits; only the signature is not theirs to make.
+    """
+    frame = scene.table("events")
+    digest = private_digest(frame["private"][seq].encode(), salt(SECRET, "main", seq)).hex()
+    tags = [
+        tag(index_key(SECRET, by), frame[name][seq]).hex()
+        for by, name in ((Dimension.PATIENT, "patient_id"), (Dimension.ACTOR, "actor_id"))
+    ]
+    row = RedactedRow(seq, digest, *tags)
+    batch = Batch(registered_logs(scene.engine, "main")[0], [row])
+    place = len(scene.table("spine"))
+    fields = {
+        "origin": MARCH, "epoch": 202603, "writer": "main", "count": 1, "first_seq": seq, "last_seq": seq, "root": batch.root,
+        "reason": "court_order", "approvers": ["counsel", "privacy.officer"], "run_by": "records.officer",
+    }  # fmt: skip
+    scene.write("spine", pl.concat([scene.table("spine"), spine_row(scene, place, "redact", fields)]))
+    RedactionStore(scene.engine).add(batch)
+    scene.sql(
+        f"ALTER TABLE redactions UPDATE spine_seq = {place} WHERE 1",
+        f"ALTER TABLE events UPDATE private = '', patient_id = '', ip = '', private_digest = '{digest}' WHERE seq = {seq}",
+    )
+
+
+def test_a_private_part_is_removed_by_an_entry_that_nobody_signed(scene: Scene) -> None:
+    removed(scene, 17)
+
+    assert first(scene.verify()) == (MARCH, 17)
+
+
+def test_an_entry_of_a_stranger_is_not_signed_at_the_next_start(scene: Scene) -> None:
+    """The writer takes over what it was about to sign itself when it stopped, and nothing else: otherwise this would be a redaction."""
+    removed(scene, 17)
+
+    with suppress(IntegrityError), scene.start():
+        pass
 
     assert first(scene.verify()) == (MARCH, 17)
 

@@ -22,11 +22,11 @@ from store.engine import Engine
 from store.fsck import Integrity
 from store.lease import hold_lease
 from store.ledger import Ledger
-from tests.adversarial.attacks import APRIL, COUNT, SECRET, SPINE, Scene, first, is_intact, place, some_events
+from tests.adversarial.attacks import COUNT, MARCH, SECRET, SPINE, Scene, first, is_intact, place, some_events
 from tests.support.clock import TickingClock
 from tests.support.faults import Fault, FaultyAnchor, FaultyEngine
 
-NOON = datetime(2026, 4, 3, 12, tzinfo=UTC)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 BATCH = some_events(range(COUNT, COUNT + 20))
 
 
@@ -152,7 +152,7 @@ def test_two_leaseholders_over_one_anchor(scene: Scene) -> None:
         assert other.has_stopped
 
     said = scene.verify()
-    assert (said.integrity, first(said)) == (Integrity.TAMPERED, (APRIL, COUNT))
+    assert (said.integrity, first(said)) == (Integrity.TAMPERED, (MARCH, COUNT))
 
 
 def test_two_nodes_under_one_name(scene: Scene) -> None:

@@ -687,8 +687,8 @@ def test_a_store_that_was_rolled_back_with_its_anchors_is_found_by_the_copy(engi
     with node(engine, tmp_path, TickingClock()) as made:
         copying = Copying([rig.copies], newest=lambda: newest(made.spine), open_checkpoint=opened, clock=TickingClock())
         made.ledger.append([chart_view(0)])
-        yesterday = made.spine.append("heads", {})
-        made.spine.append("heads", {})
+        yesterday = made.keeper.checkpoint()
+        made.keeper.checkpoint()
         (copied,) = copying.run().values()
     assert isinstance(copied, int)
     assert verified(engine, tmp_path, copying) is Integrity.INTACT

@@ -65,7 +65,7 @@ class State:
         )
         assert check(self.engine, trusted).problems == []
         assert check(self.engine, trusted).integrity is Integrity.INTACT
-        assert sorted(path.name for path in self.directory.glob("*.key*")) == ["signing.key"]
+        assert sorted(path.name for path in self.directory.glob("signing*")) == ["signing.key"]
         assert (self.directory / "ledger.vkey").read_text(encoding="utf-8").strip() == signer.verifier.text
         anchor.close()
         ((rotations,),) = self.engine.rows("SELECT count() FROM spine WHERE kind = 'key-rotate'")
@@ -85,7 +85,7 @@ def test_both_keys_sign_the_change_and_the_new_one_goes_on(state: State) -> None
     new = Signer(state.old.name, SEED)
     assert open_note(entry.checkpoint, [state.old.verifier]).signers == open_note(entry.checkpoint, [new.verifier]).signers
     assert spine.keys.text == f"{state.old.verifier.text} 0 4\n{new.verifier.text} 4 -\n"
-    later = spine.append("heads", {})
+    later = spine.append("heads", {"seals": 0, "last_seal": None})
     assert open_note(later.checkpoint, [new.verifier]).signers
     with pytest.raises(IntegrityError):
         open_note(later.checkpoint, [state.old.verifier])

@@ -1,23 +1,21 @@
-"""A spine of any size in no time: rows in one insert, as a stop before the anchor leaves them, for `Spine` to adopt at start."""
+"""A spine of any size in no time: rows in one insert, and an anchor that signed them."""
 
 from pathlib import Path
 
 import polars as pl
 
+from domain.checkpoint import Head
 from domain.clock import Clock, rfc3339
 from domain.entry import chain, genesis
 from domain.json import canonical
-from domain.merkle import EMPTY_ROOT
+from domain.merkle import EMPTY_ROOT, root
 from store.anchor import Anchor
 from store.engine import Engine
 from tests.support.node import SIGNER
 
 
 def lay_spine(engine: Engine, directory: Path, clock: Clock, count: int) -> None:
-    """`count` unsigned entries in an empty store, and an anchor for `node(engine, directory, …)` that knows of them."""
-    anchor = Anchor(directory / "state", directory / "copies")
-    anchor.begin_spine()
-    anchor.close()
+    """`count` entries in an empty store, and an anchor for `node(engine, directory, …)` that signed them."""
     if not count:
         return
     bodies, leaves, previous = [], [], genesis(SIGNER.name, b"")
@@ -40,3 +38,8 @@ def lay_spine(engine: Engine, directory: Path, clock: Clock, count: int) -> None
             }
         ),
     )
+    anchor = Anchor(directory / "state", directory / "copies")
+    anchor.begin_spine()
+    head = Head(SIGNER.name, count, root(leaves))
+    anchor.advance_spine(old=0, head=head, note=SIGNER.sign(head.checkpoint))
+    anchor.close()
