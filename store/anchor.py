@@ -21,6 +21,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer_head (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, leaf BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spine_head
     (only INTEGER PRIMARY KEY CHECK (only = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS spine_intent (only INTEGER PRIMARY KEY CHECK (only = 1), leaf BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS decisions (at TEXT NOT NULL, decision TEXT NOT NULL, salt BLOB NOT NULL, reason TEXT NOT NULL);
 """
 
@@ -42,6 +43,12 @@ class AnchorStore(Protocol):
 
     def spine_note(self) -> tuple[int, str] | None:
         """Size and note of the last checkpoint signed, (0, empty) before the first; None where it never began."""
+
+    def intend_spine(self, leaf: bytes) -> None:
+        """Note the leaf of the entry that is about to be written: after a stop it is the only unsigned one that is ours."""
+
+    def intended_spine(self) -> bytes | None:
+        """The leaf last noted."""
 
     def advance_spine(self, *, old: int, head: Head, note: str) -> None:
         """Move the signed spine from size `old` (0: none) to `head`."""
@@ -94,6 +101,17 @@ class Anchor:
         with self._guard:
             row = self._db.execute("SELECT size, note FROM spine_head").fetchone()
         return None if row is None else (row[0], row[1])
+
+    def intend_spine(self, leaf: bytes) -> None:
+        """See `AnchorStore`."""
+        with self._guard:
+            self._db.execute("INSERT OR REPLACE INTO spine_intent VALUES (1, ?)", (leaf,))
+
+    def intended_spine(self) -> bytes | None:
+        """See `AnchorStore`."""
+        with self._guard:
+            row = self._db.execute("SELECT leaf FROM spine_intent").fetchone()
+        return None if row is None else row[0]
 
     def advance_spine(self, *, old: int, head: Head, note: str) -> None:
         """See `AnchorStore`. The copy is written last: without it the anchor is older, never wrong."""

@@ -221,7 +221,7 @@ def _check(engine: Engine, trusted: Trusted, *, since: int, every_index: bool) -
     problems += check_known(engine, ground.logs, record)
     problems += [problem for problem in (*check_counts(engine, ground.logs), *unregistered(engine)) if problem not in problems]
     # (7)
-    redactions = check_redactions(engine, record, [place.log for place in ground.logs], spans)
+    redactions = check_redactions(engine, record, [place.log for place in ground.logs], spans, signed_size=ground.signed_size)
     problems += redactions.problems
     # (8) Where entries are not what they were, their index is not either.
     whole = {place.log.origin: place.log for place in ground.there if place.log.origin not in bad}

@@ -182,7 +182,9 @@ class RollingCheck:
                 problems += [*check_ends(engine, place), *check_index(engine, record.origin, place.log, place.seal)]
         # (b)
         rolled = self._roll(ground, there, progress, slice_rows)
-        redactions = check_redactions(engine, record, [place.log for place in ground.logs], [*spans, *rolled.spans])
+        redactions = check_redactions(
+            engine, record, [place.log for place in ground.logs], [*spans, *rolled.spans], signed_size=ground.signed_size
+        )
         for problem in redactions.problems:
             (rolled.problems if _is_in(problem, rolled.spans) else problems).append(problem)
         # (c)

@@ -63,10 +63,13 @@ def kept_of(engine: Engine, log: Log) -> Sequence[Kept]:
     ]
 
 
-def check_redactions(engine: Engine, record: Record, logs: Sequence[Log], spans: Iterable[Range]) -> Redactions:
+def check_redactions(
+    engine: Engine, record: Record, logs: Sequence[Log], spans: Iterable[Range], *, signed_size: int
+) -> Redactions:
     """Every `redact` entry against what is kept, and the stored digests of `spans` against both."""
     found = Redactions()
-    entries = record.of("redact")
+    # What nobody signed removes nothing.
+    entries = [said for said in record.of("redact") if said.seq < signed_size]
     touched = {(int(str(epoch)), str(writer)) for epoch, writer in engine.rows(_LOGS)}
     by_origin = {log.origin: log for log in logs}
     kept = {log.origin: kept_of(engine, log) for log in logs if (log.epoch, log.writer) in touched}

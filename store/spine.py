@@ -3,7 +3,7 @@
 An entry's body is canonical JSON: version, seq, time, kind, heads_root, and the fields of its kind (docs/log-format.md section 4).
 Its leaf chains like an event's. The order of writes, and what a crash between them leaves:
 
-    (1) the entry's row           → adopted and signed at the next start after its link is checked; only one
+    (1) the entry's row           → adopted and signed at the next start, if it is the one that the anchor says was intended
     (2) the anchor, by swap       → the note is in the anchor; a second process that lost the swap stops
     (3) the checkpoint's row      → published again from the anchor at the next start
 """
@@ -136,7 +136,8 @@ class Spine:
             raise InvalidInput(f"a {kind} entry of {len(body)} bytes is too long for the spine: split it")
         self._uncertain = True
         leaf = chain(self._last, body)
-        # (1) The entry.
+        # (1) The entry, after a note of what it will be.
+        self._anchor.intend_spine(leaf)
         self._engine.insert("spine", _row(seq, now, kind, body, heads, leaf), token=leaf.hex())
         tiles = self._frontier.append(leaf)
         self._last = leaf
@@ -182,15 +183,19 @@ class Spine:
         previous = genesis(self.origin, b"")
         if start:
             previous = self._engine.frame(_ROW, first=start - 1)["leaf"][0]
+        is_rotation = False
         for seq, body, leaf in self._engine.frame(_ROW, first=start).iter_rows():
+            is_rotation = orjson.loads(body)["kind"] == "key-rotate"
             if chain(previous, body.encode()) != leaf:
                 raise IntegrityError(f"spine entry {seq} does not follow the one before it; run phitrail verify")
             previous = leaf
+        if count > start and previous != self._anchor.intended_spine():
+            raise IntegrityError(f"spine entry {start} was not written by this node: it is not signed; run phitrail verify")
         frontier = restore_frontier(self._engine, self._log, count)
-        if count > start:
-            # Signed now, so that there is never more than one to take over.
+        if count > start and not is_rotation:
+            # Signed now, so that there is never more than one to take over. A rotation is for both keys to sign: `rotate` does.
             self._sign(frontier, self._clock(), [self._signer])
-        elif start and anchored is not None:
+        elif count == start and anchored is not None and start:
             newest = self._engine.rows(_NEWEST)
             if not newest or newest[0][0] != start:
                 self._publish(start, self._clock(), anchored[1])

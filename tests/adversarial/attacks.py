@@ -59,7 +59,7 @@ def some_events(numbers: Iterable[int]) -> list[AuditEvent]:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The store, its node's directory (`state`, and `copies` of checkpoints), and every checkpoint signed, by size; `now` is later."""
+    """The store, its node's directory (`state`, `copies`), and every checkpoint signed, by size; `now` is later."""
 
     engine: Engine
     directory: Path

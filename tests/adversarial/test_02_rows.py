@@ -134,7 +134,6 @@ def unprivate(seq: int) -> Attack:
 REBUILT: Sequence[object] = [
     pytest.param(edited(50, action="print"), 0, id="edit"),
     pytest.param(edited(199, outcome="denied"), 100, id="edit the last under a checkpoint"),
-    pytest.param(edited(200, event_id="other"), 200, id="edit the first under a checkpoint"),
     pytest.param(unprivate(150), 100, id="edit a private part"),
     pytest.param(edited(310, action="print"), 300, id="edit under the newest checkpoint"),
     pytest.param(lambda frame: renumbered(frame[[n for n in range(COUNT) if n != 150]]), 100, id="delete"),

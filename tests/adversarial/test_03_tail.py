@@ -36,7 +36,7 @@ def cut(scene: Scene, entries: int = COUNT, spine: int | None = None) -> None:
         )
 
 
-@pytest.mark.parametrize("entries", [COUNT - 1, COUNT - 90, 256, 1], ids=["by one", "by many", "to a tile", "to one"])
+@pytest.mark.parametrize("entries", [COUNT - 1, 256, 1], ids=["by one", "to a tile", "to one"])
 def test_entries_are_cut(scene: Scene, entries: int) -> None:
     cut(scene, entries)
 
@@ -62,7 +62,7 @@ def test_more_than_a_month_is_cut(months: Scene) -> None:
     assert APRIL in {problem.log for problem in said.problems}
 
 
-@pytest.mark.parametrize("spine", [4, 3, 1, 0])
+@pytest.mark.parametrize("spine", [4, 2, 0])
 def test_the_spine_is_cut_too(scene: Scene, spine: int) -> None:
     """Yesterday's store: whole in itself. The signed size in the anchor names the first entry of the spine that is gone."""
     cut(scene, (0, *COVERED)[spine], spine)

@@ -16,6 +16,7 @@ import pytest
 from domain.entry import private_digest, salt
 from domain.errors import IntegrityError
 from domain.index_tree import Dimension, index_key, tag
+from domain.json import Json
 from store.engine import Engine
 from store.fsck import Integrity
 from store.logs import registered_logs
@@ -64,7 +65,7 @@ def test_a_private_part_is_removed_by_nobody(scene: Scene) -> None:
 
 
 def removed(scene: Scene, seq: int) -> None:
-    """Remove a private part as a redaction does, by somebody at the database: what is kept, an entry of the spine, and the emptying.
+    """Remove a private part as a redaction does, by somebody at the database: what is kept, the spine entry, the emptying.
 
     Everything follows and fits; only the signature is not theirs to make.
     """
@@ -77,7 +78,7 @@ def removed(scene: Scene, seq: int) -> None:
     row = RedactedRow(seq, digest, *tags)
     batch = Batch(registered_logs(scene.engine, "main")[0], [row])
     place = len(scene.table("spine"))
-    fields = {
+    fields: dict[str, Json] = {
         "origin": MARCH, "epoch": 202603, "writer": "main", "count": 1, "first_seq": seq, "last_seq": seq, "root": batch.root,
         "reason": "court_order", "approvers": ["counsel", "privacy.officer"], "run_by": "records.officer",
     }  # fmt: skip
@@ -96,7 +97,7 @@ def test_a_private_part_is_removed_by_an_entry_that_nobody_signed(scene: Scene) 
 
 
 def test_an_entry_of_a_stranger_is_not_signed_at_the_next_start(scene: Scene) -> None:
-    """The writer takes over what it was about to sign itself when it stopped, and nothing else: otherwise this would be a redaction."""
+    """The writer takes over what it was about to sign itself when it stopped, and nothing else: else this were a redaction."""
     removed(scene, 17)
 
     with suppress(IntegrityError), scene.start():

@@ -96,12 +96,10 @@ def test_a_stored_log_of_every_size(engine: Engine, tmp_path: Path, size: int) -
             return
         engine.execute(f"ALTER TABLE events UPDATE leaf = reverse(leaf) WHERE seq = {size - 1}")
         assert first(live.verify()) == (MARCH, size - 1)
-        with pytest.raises(IntegrityError):
-            verify_event_proof(Proofs(engine, SPINE).event("main", 0), KeyRing.of(SIGNER.verifier)) if size > 1 else _refuse()
-
-
-def _refuse() -> None:
-    raise IntegrityError("a log of one entry has no path to be wrong")
+        if size > 1:  # a log of one entry has no path to be wrong
+            wrong = Proofs(engine, SPINE).event("main", 0)
+            with pytest.raises(IntegrityError, match="entry 0"):
+                verify_event_proof(wrong, KeyRing.of(SIGNER.verifier))
 
 
 def test_a_stored_log_of_65_537(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,10 +115,6 @@ def test_a_stored_log_of_65_537(engine: Engine, tmp_path: Path, monkeypatch: pyt
         for old in SIZES:
             proof = tiles.consistency(old, 65_537)
             assert verify_consistency(old, 65_537, proof.path, proof.old.root, proof.new.root)
-        frame = engine.frame("SELECT * FROM spine WHERE seq = 65535")
         engine.execute("ALTER TABLE spine DELETE WHERE seq = 65535")
 
         assert first(live.verify()) == (SPINE, 65_535)
-
-        engine.insert("spine", frame)
-        assert is_intact(live.verify())

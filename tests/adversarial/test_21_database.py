@@ -89,11 +89,10 @@ def test_an_old_part_is_attached_beside_the_new_one(scene: Scene) -> None:
     """From a backup of the files: every entry of the month stands twice, the first is named."""
     with nothing_detached(scene):
         scene.sql("ALTER TABLE events DETACH PARTITION 202603")
-        (part,) = list(detached(scene).iterdir())
-        shutil.copytree(part, scene.directory / "backup")
+        shutil.copytree(detached(scene), scene.directory / "backup")
         scene.sql("ALTER TABLE events ATTACH PARTITION 202603")
         assert is_intact(scene.verify())
-        shutil.copytree(scene.directory / "backup", detached(scene) / part.name)
+        shutil.copytree(scene.directory / "backup", detached(scene), dirs_exist_ok=True)
 
         scene.sql("ALTER TABLE events ATTACH PARTITION 202603")
 
@@ -104,14 +103,13 @@ def test_an_old_part_in_place_of_the_new_one(scene: Scene) -> None:
     """The month as it was before its last entries: they are missing, the first of them is named; the writer does not start."""
     with nothing_detached(scene):
         scene.sql("ALTER TABLE events DETACH PARTITION 202603")
-        (part,) = list(detached(scene).iterdir())
-        shutil.copytree(part, scene.directory / "backup")
+        shutil.copytree(detached(scene), scene.directory / "backup")
         scene.sql("ALTER TABLE events ATTACH PARTITION 202603")
         with scene.start() as live:
             live.ledger.append(some_events(range(COUNT, COUNT + 8)))
         assert is_intact(scene.verify())
         scene.sql("ALTER TABLE events DROP PARTITION 202603")
-        shutil.copytree(scene.directory / "backup", detached(scene) / part.name)
+        shutil.copytree(scene.directory / "backup", detached(scene), dirs_exist_ok=True)
         scene.sql("ALTER TABLE events ATTACH PARTITION 202603")
 
         said = scene.verify()
@@ -128,8 +126,7 @@ def test_a_part_whose_bytes_were_changed(scene: Scene) -> None:
     """ClickHouse has checksums of its own: it does not read the part. That is said in a sentence, and is never "intact"."""
     with nothing_detached(scene):
         scene.sql("ALTER TABLE events DETACH PARTITION 202603")
-        (part,) = list(detached(scene).iterdir())
-        file = next(path for path in sorted(part.glob("*.bin")) if path.name in {"data.bin", "header.bin"})
+        file = next(path for path in sorted(detached(scene).glob("*/*.bin")) if path.name in {"data.bin", "header.bin"})
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
