@@ -14,10 +14,8 @@ It shares no code with the writer (an import contract keeps it so); the specific
     (9)  what the anchor says was acknowledged is there
 
 Problems come in this order: the spine, then log by log, each from its first bad entry on. Integrity is one verdict; completeness
-(did
-every source deliver?) is another and lives in `store/completeness.py`. What a scheduled verification does instead of everything
-is in
-`store/fsck_progress.py`.
+(did every source deliver?) is another and lives in `store/completeness.py`. What a scheduled verification does instead of
+everything is in `store/fsck_progress.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,8 +55,7 @@ def check(engine: Engine, trusted: Trusted, *, since: int = 0, every_index: bool
     """Run steps (1) to (9). `since` skips the rows of logs before that sequence number (their hashes still enter the roots).
 
     `every_index` builds the trees of every `index` entry, of which an export makes one. What leaves the store or is redacted
-    meanwhile
-    would look like tampering: where the spine went on about such things, the check looks again.
+    meanwhile would look like tampering: where the spine went on about such things, the check looks again.
     """
     return check_all(engine, trusted, since=since, every_index=every_index)[0]
 
@@ -105,8 +102,7 @@ class Ground:
 
 
 def lay_ground(engine: Engine, trusted: Trusted, *, since_size: int = 0, notes: int = NOTES) -> Ground:
-    """Step (1), and what the others need. `since_size` is the spine size from which stored checkpoints are compared with each
-    other.
+    """Step (1), and what the others need. Stored checkpoints are compared with each other from spine size `since_size` on.
 
     Notes are read before the spine, the spine before the logs: what is appended meanwhile makes each longer than what it must fit.
     """
@@ -150,7 +146,7 @@ def check_size(place: Place, committed: tuple[int, str] | None, trusted: Trusted
     if end > last:
         what = f"{stated} the signed spine commits to entry {end} (the tail was cut)"
         yield Problem(log=log.origin, seq=last + 1, what=what)
-    elif place.seal is None and (seq := trusted.acknowledged.get(log.writer, (-1, b""))[0]) > last:
+    elif place.is_open and (seq := trusted.acknowledged.get(log.writer, (-1, b""))[0]) > last:
         what = f"{stated} entry {seq} was acknowledged (the tail was cut)"
         yield Problem(log=log.origin, seq=last + 1, what=what)
 

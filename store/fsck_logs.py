@@ -19,13 +19,17 @@ time."""
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A registered log, its last row as stored, and what the spine says about it. `is_gone`: its rows left as they should."""
+    """A registered log, its last row as stored, and what the spine says about it.
+
+    `is_gone`: its rows left as they should. `is_open`: it is the newest of its writer, and not sealed.
+    """
 
     log: Log
     tail: Tail
     seal: Said | None
     tombstone: Said | None
     is_gone: bool
+    is_open: bool
 
     @property
     def size(self) -> int:
@@ -41,6 +45,7 @@ class Place:
 def places(engine: Engine, logs: Sequence[Log], record: Record, *, signed_size: int) -> Sequence[Place]:
     """What is known about each log, as it ends now. `signed_size` is the largest checkpoint that the spine has."""
     found = []
+    newest = {log.writer: log.epoch for log in sorted(logs, key=lambda log: log.epoch)}
     detached = {int(str(name)) for (name,) in engine.rows(DETACHED) if str(name).isdigit()} if record.tombstones else set[int]()
     for log in logs:
         end, tombstone, seal = tail(engine, log), record.tombstones.get((log.writer, log.epoch)), record.seals.get(log.origin)
@@ -50,7 +55,8 @@ def places(engine: Engine, logs: Sequence[Log], record: Record, *, signed_size: 
             # Between tombstone and `disposed` entry a month may be out of the table, but it is still on disk.
             is_over = log.epoch in detached or (disposed is not None and tombstone.seq < disposed.seq < signed_size)
             is_gone = is_over and tombstone.seq < signed_size and seal is not None and _says(tombstone, seal)
-        found.append(Place(log, end, seal, tombstone, is_gone))
+        is_open = seal is None and newest[log.writer] == log.epoch
+        found.append(Place(log, end, seal, tombstone, is_gone, is_open))
     return found
 
 

@@ -130,8 +130,8 @@ def test_a_bit_of_the_newest_head(scene: Scene) -> None:
     assert first(scene.verify()) == (SPINE, 4)
 
 
-def test_a_bit_of_the_newest_checkpoint(scene: Scene) -> None:
-    """In the store, in its root; in every other of its bytes it is no checkpoint of this ledger either, for two readers."""
+def test_a_bit_of_a_checkpoint(scene: Scene) -> None:
+    """In whichever of its bytes: for two readers it is no checkpoint of this ledger."""
     note, trusted = scene.notes[5], scene.trusted()
     for position in range(len(note.encode()) - 3):  # the last bytes are padding of base64, and the line's end
         if note.encode()[position] < 128:
@@ -139,7 +139,12 @@ def test_a_bit_of_the_newest_checkpoint(scene: Scene) -> None:
             assert isinstance(open_fsck_note(changed, trusted), str), position
             with pytest.raises(IntegrityError):
                 RING.open(changed)
-    flip(scene, "checkpoints", "note", 4, note.index("\n5\n") + 10)
+
+
+@pytest.mark.parametrize("row", [0, 4], ids=["the oldest", "the newest"])
+def test_a_bit_of_a_published_checkpoint(scene: Scene, row: int) -> None:
+    """In the store, in its root."""
+    flip(scene, "checkpoints", "note", row, len(f"{SPINE}\n5\n") + 10)
 
     said = scene.verify()
 

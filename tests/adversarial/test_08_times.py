@@ -8,6 +8,7 @@ than one over it.
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +19,7 @@ from store.engine import Engine
 from store.witness_state import WitnessState
 from tests.adversarial.attacks import MARCH, Scene, first, is_intact, place, rechain, some_events, with_header
 from tests.dashboards.exports_checkers import FAILED, OPEN, PROVEN, Answer, Given, ask
-from tests.dashboards.exports_forge import POLICY, SIGNER, Forge, three_logs
+from tests.dashboards.exports_forge import POLICY, SIGNER, Entry, Forge, three_logs
 from tests.support.clock import TickingClock
 from tests.support.node import node
 from tests.support.witness import WITNESS, GrowingLog
@@ -123,9 +124,7 @@ class Bracket:
         self.draft.timestamps = [self.draft.covers_line(self.log), self.draft.after_line(self.log, anchor, note)]
 
     @staticmethod
-    def _anchor(forge: Forge, note: str):  # type: ignore[no-untyped-def]
-        from hashlib import sha256
-
+    def _anchor(forge: Forge, note: str) -> Entry:
         return forge.add(
             forge.logs[2], patient=None, action="time_anchor", details={"note_sha256": sha256(note.encode()).hexdigest()}
         )

@@ -569,7 +569,7 @@ def test_a_stamp_is_stored_and_its_hash_is_in_spine_and_ledger(
 ) -> None:
     with stamped(engine, tmp_path, desk, ceremony) as (made, stamping):
         made.ledger.append([chart_view(0)])
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
 
         stamp = stamping.run()
 
@@ -590,7 +590,7 @@ def test_a_stamp_is_stored_and_its_hash_is_in_spine_and_ledger(
         assert str(stamp.size) in str(event_id)
         assert verify_token(stamp.token, signed_text(stamp.note), load_roots(ceremony.roots)) == stamp.gen_time
         assert stamping.failures == {}
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         assert made.verify().integrity is Integrity.INTACT
 
 
@@ -600,10 +600,10 @@ def test_it_asks_once_an_interval_and_only_about_something_new(
     clock = Line()
     with stamped(engine, tmp_path, desk, ceremony, clock=clock) as (made, stamping):
         assert stamping.run() is None, "nothing is signed yet"
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         first = stamping.run()
         assert isinstance(first, Timestamp)
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         assert stamping.run() is None, "the interval has not passed"
         clock.ahead += HOUR
         second = stamping.run()
@@ -619,7 +619,7 @@ def test_it_asks_once_an_interval_and_only_about_something_new(
 def test_a_stopped_ledger_is_not_stamped_again(engine: Engine, tmp_path: Path, desk: Desk, ceremony: Ceremony) -> None:
     clock = Line()
     with stamped(engine, tmp_path, desk, ceremony, clock=clock) as (made, stamping):
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         held = newest(made)
         stamping._newest = lambda: held
         assert isinstance(stamping.run(), Timestamp)
@@ -632,7 +632,7 @@ def test_a_stopped_ledger_is_not_stamped_again(engine: Engine, tmp_path: Path, d
 
 def test_trouble_is_counted_and_the_next_run_tries_again(engine: Engine, tmp_path: Path, desk: Desk, ceremony: Ceremony) -> None:
     with stamped(engine, tmp_path, desk, ceremony) as (made, stamping):
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         desk.status = 503
         assert stamping.run() is Trouble.REFUSED
         assert stamping.run() is Trouble.REFUSED
@@ -649,7 +649,7 @@ def test_trouble_is_counted_and_the_next_run_tries_again(engine: Engine, tmp_pat
 
 def test_a_checkpoint_that_is_not_ours_is_not_stamped(engine: Engine, tmp_path: Path, desk: Desk, ceremony: Ceremony) -> None:
     with stamped(engine, tmp_path, desk, ceremony) as (made, stamping):
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         engine.execute(
             "ALTER TABLE checkpoints UPDATE note = replaceRegexpOne(note, 'log.example/spine\n1', 'log.example/spine\n2') WHERE 1"
         )
@@ -694,7 +694,7 @@ def test_a_stop_at_each_step_is_completed_and_nothing_is_there_twice(
 
     with stamped(engine, tmp_path, desk, ceremony, faults=faults, commit=commit, record=record) as (made, stamping):
         made.ledger.append([chart_view(0)])
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         faults.table = "timestamps" if step == "(1)" else None
         with pytest.raises(Fault):
             stamping.run()
@@ -714,7 +714,7 @@ def test_a_stop_at_each_step_is_completed_and_nothing_is_there_twice(
         assert orjson.loads(str(details))["token_sha256"] == stamp.token_sha256
         assert Timestamps(engine).unfinished() == []
         assert engine.rows("SELECT count() FROM timestamps FINAL") == [(1,)]
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         assert made.verify().integrity is Integrity.INTACT
     assert len(desk.queries) == (2 if lost else 1)
 
@@ -724,7 +724,7 @@ def test_what_the_ledger_raises_is_not_the_authoritys_fault(engine: Engine, tmp_
         raise Backpressure("full", retry_after=5)
 
     with stamped(engine, tmp_path, desk, ceremony, record=busy) as (made, stamping):
-        made.spine.append("heads", {})
+        made.keeper.checkpoint()
         with pytest.raises(Backpressure):
             stamping.run()
 
