@@ -15,7 +15,7 @@ from domain.json import normalise
 from domain.record import Parsed, Rejected
 from ingest.parsers import read_mapping, split_records
 from ingest.parsers.ocsf import OcsfParser
-from tests.conformance import measure_ocsf
+from tests.conformance import measure
 
 PAGE = (Path(__file__).parents[3] / "docs" / "formats" / "ocsf.md").read_text()
 BASE: Mapping[str, object] = {
@@ -407,7 +407,7 @@ def test_any_value_in_place_of_any_field(data: st.DataObject) -> None:
 
 
 def test_the_answer_key_of_real_records_agrees(samples: Path) -> None:
-    agreement = measure_ocsf(samples)
+    agreement = measure(samples, "ocsf")
 
     assert agreement.differences == []
     assert sum(agreement.compared.values()) >= 20
