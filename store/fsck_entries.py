@@ -1,8 +1,7 @@
 """The rows of logs against themselves: numbers, leaves, columns, order of receipt; and the trees over them.
 
-A log is examined in ranges that begin at a tile of 256, side by side on all cores. A range says which entries do not fit, and
-gives the
-hash over each of its complete tiles, from leaves that were themselves recomputed from the entries.
+A log is examined in ranges that begin at a tile of 256, side by side on all cores. A range says which entries do not fit, and gives
+the hash over each of its complete tiles, from leaves that were themselves recomputed from the entries.
 """
 
 import os
@@ -81,8 +80,9 @@ class Range:
 
 @dataclass(slots=True)
 class Examined:
-    """What ranges of one log gave: problems, the hash of each complete tile by its number, whether numbers are wrong (no tree
-    then)."""
+    """What ranges of one log gave: problems, the hash of each complete tile by its number, and whether numbers are wrong: no tree
+    then.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     tiles: dict[int, bytes] = field(default_factory=dict)
@@ -167,8 +167,7 @@ def _leaves(engine: Engine, log: Log, low: int, high: int) -> Sequence[bytes]:
 
 
 class StoredTree:
-    """The tile hashes that are stored for a log, made where there are none yet. They are hints: a root shows what they are
-    worth."""
+    """The tile hashes that are stored for a log, made where there are none yet: hints, of which a root shows what they are worth."""
 
     def __init__(self, engine: Engine, name: str, *, leaves: Callable[[int, int], Sequence[bytes]]) -> None:
         """`leaves` reads leaves [low, high) of the log by index."""

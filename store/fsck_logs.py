@@ -1,5 +1,4 @@
-"""The register of logs against the spine: each follows the one before, is committed to, sealed once, and gone only with a
-tombstone."""
+"""The register of logs against the spine: each follows the one before, is committed to, sealed once, gone only with a tombstone."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,7 @@ from store.fsck_spine import Record, Said, head, instant
 from store.fsck_sql import DETACHED, ENDS, MONTHS, SEQUENCE_PROBLEMS, UNREGISTERED
 
 _UNSEEN = timedelta(minutes=10)
-"""How long a log may have entries before a `heads` entry names it: the clocks of nodes differ, and a first insert may take its
-time."""
+"""How long a log may have entries before a `heads` entry names it: clocks of nodes differ, and a first insert may take long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Checkpoints as the checker trusts them: which keys sign for which sizes, and what one signed note says.
 
-C2SP signed notes (c2sp.org/signed-note) holding checkpoints (c2sp.org/tlog-checkpoint). A signature of a known key counts for
-the sizes
-of that key only (docs/log-format.md section 5): a stolen old key signs no new history, a new key no old one.
+C2SP signed notes (c2sp.org/signed-note) holding checkpoints (c2sp.org/tlog-checkpoint). A signature of a known key counts for the
+sizes of that key only (docs/log-format.md section 5): a stolen old key signs no new history, a new key no old one.
 """
 
 import base64

@@ -3,21 +3,16 @@
 A run examines
 
     (a)  spine entries and rows that came since the last run, and everything that follows from the spine without reading entries
-    (b)  one slice of a pass over the whole store, spine first, then the logs by month and writer; it goes on where the last run
-    ended
-    (c)  the roots of the spine and of every log, from the stored tile hashes; the slice compares those of its range with the
-    entries
+    (b)  one slice of a pass over the whole store, spine first, then the logs by month and writer, from where the last run ended
+    (c)  the roots of the spine and of every log, from the stored tile hashes; the slice compares those of its range with the entries
 
 So what is changed among the new entries is found at once, and anything else within one pass. A root over stored tile hashes says
-that
-the last entries of a log are the signed ones, and by the chain those before them; that each row still is what it was is said by
-(b).
+that the last entries of a log are the signed ones, and by the chain those before them; that each row still is what it was is said
+by (b).
 
-Progress may cost time, never trust. It is kept in the database under a MAC whose key is not there: a row without it is no
-progress, and
-the run verifies everything. An old row brought back makes it look at more than it must. Neither position moves past a problem,
-so what
-was found is found again until it is mended.
+Progress may cost time, never trust. It is kept in the database under a MAC whose key is not there: a row without it is no progress,
+and the run verifies everything. An old row brought back makes it look at more than it must. Neither position moves past a problem,
+so what was found is found again until it is mended.
 """
 
 import hmac
@@ -72,8 +67,7 @@ _START = (0, "", 0)
 class _Progress:
     """`spine` and `logs` (by origin, those not sealed): how many entries are verified as new ones, or the next number, and the leaf
     before it in hex. `roll` is where the pass goes on: month, writer, number. `began` is when it began, `full` when the newest
-    complete
-    pass did.
+    complete pass did.
     """
 
     spine: tuple[int, str]

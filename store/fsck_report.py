@@ -28,10 +28,9 @@ class Verification:
     """The integrity verdict, the first problems (at most 100 a log), and what was covered.
 
     `entries` and `spine_entries` are what the store has; of them a full verification recomputed all, a rolling one `new_entries`
-    that
-    came since the one before and `rolled_entries` of the pass over what is older. A pass that ended here sets `is_full_pass_done`.
-    `full_pass_at` is when the newest complete pass began (None: there was none), `full_pass_age` how long ago that is, and
-    `pass_progress` how far the one under way has come, 0 to 1.
+    that came since the one before and `rolled_entries` of the pass over what is older. A pass that ended here sets
+    `is_full_pass_done`. `full_pass_at` is when the newest complete pass began (None: there was none), `full_pass_age` how long ago
+    that is, and `pass_progress` how far the one under way has come, 0 to 1.
 
     `pending_redactions`: entries that the spine says are redacted and whose private parts are still there. `index_trees` were built
     anew; those of `index_trees_gone` logs cannot be, because the logs were disposed of.

@@ -1,8 +1,7 @@
 """The spine against itself, and what it says: seals, tombstones, disposals, redactions, rotations of the key, the newest heads.
 
 The chain of seals is what nothing can be hidden from: every entry counts the seals before it and names the newest
-(docs/log-format.md
-section 4), a log stands in every `heads` entry from its first to its seal, and in none after.
+(docs/log-format.md section 4), a log stands in every `heads` entry from its first to its seal, and in none after.
 """
 
 import hashlib

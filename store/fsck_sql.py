@@ -1,5 +1,6 @@
-"""The questions that the independent checker asks about the logs. Each recomputes from raw rows; none reads what the writer
-derived.
+"""The questions that the independent checker asks about the logs.
+
+Each recomputes from raw rows; none reads what the writer derived.
 
 An entry is checked twice over, once fast and, where that does not say yes, once exactly:
 
@@ -58,8 +59,8 @@ def _followed(rows: str) -> str:
     """Some rows of a log in order, each with (leaf, received, number) of the row before it: (genesis, 0, low − 1) for the first."""
     return f"""
     SELECT *, toInt64(seq) AS number,
-        lagInFrame((leaf, received, number), 1, ({_GENESIS}, toDateTime64(0, 6, 'UTC'), toInt64({{low:UInt64}}) - 1)) OVER w AS
-        before
+        lagInFrame((leaf, received, number), 1, ({_GENESIS}, toDateTime64(0, 6, 'UTC'), toInt64({{low:UInt64}}) - 1)) OVER w
+            AS before
     FROM events
     WHERE epoch = {{epoch:UInt32}} AND writer = {{writer:String}} AND {rows}
     WINDOW w AS (ORDER BY writer, seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"""
@@ -122,8 +123,7 @@ def _entry_tiles() -> str:
     the eight hashes of height 5 (32 leaves each) under the tile, or none where the tile is not whole.
 
     The hash above each pair of leaves is made where the neighbour is at hand; the rest from arrays, one subquery each (nested
-    aliases
-    would explode). Rows of one range come in order, because one thread reads them; were it otherwise, hashes would not fit.
+    aliases would explode). Rows of one range come in order, because one thread reads them; were it otherwise, hashes would not fit.
     """
     pair = "if(bitAnd(place, 1) = 1, SHA256(concat('\\x01', before.1, leaf)), leaf)"
     query = f"""

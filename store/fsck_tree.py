@@ -35,10 +35,9 @@ def root_of_levels(levels: Sequence[Sequence[bytes]]) -> bytes:
     """The root over a log given as its right edge.
 
     `levels[0]` are the leaves after the last complete subtree of 256, `levels[1]` the tile hashes of level 1 after the last
-    complete
-    one of level 2, and so on; the last holds all there are of its level. What is left over of a level stands as one piece to the
-    right
-    of the next level's subtrees, and moves up where it has no sibling: MTH splits at the largest power of two below the size.
+    complete one of level 2, and so on; the last holds all there are of its level. What is left over of a level stands as one piece
+    to the right of the next level's subtrees, and moves up where it has no sibling: MTH splits at the largest power of two below
+    the size.
     """
     pieces: list[bytes] = []
     for hashes in levels:
@@ -53,8 +52,7 @@ class Tiles:
         self._known = {(1, n): hash_ for n, hash_ in tiles.items()}
 
     def root(self, size: int, rest: Sequence[bytes]) -> bytes | None:
-        """The root over the first `size` leaves, `rest` being those after the last complete tile; None where a tile is not
-        known."""
+        """The root over the first `size` leaves; `rest` are those after the last complete tile. None where a tile is not known."""
         if len(rest) != size % WIDTH:
             return None
         levels, count, level = [rest], size // WIDTH, 1
