@@ -54,6 +54,12 @@ class StoreCollector(Collector):
                 "Seconds since the last verification ended.",
                 value=(now - state.verified_at).total_seconds(),
             )
+        if state.whole_at is not None:
+            yield GaugeMetricFamily(
+                "phitrail_verified_whole_age_seconds",
+                "Seconds since the newest verification of every entry began.",
+                value=(now - state.whole_at).total_seconds(),
+            )
         verdict = GaugeMetricFamily("phitrail_integrity", "1 for the verdict of the last verification.", labels=["verdict"])
         verdict.add_metric([state.integrity.value], 1)
         yield verdict

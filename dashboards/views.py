@@ -13,7 +13,7 @@ from store.fsck import Integrity, Verification
 class RecordState:
     """What the last verification found, in two verdicts that do not stand in for each other; None: it has not run yet.
 
-    `is_full` says that it recomputed everything, not only what was new.
+    `is_full` says that it recomputed everything, not only what was new and a slice of what is old.
     """
 
     verified_at: datetime | None = None
@@ -25,6 +25,11 @@ class RecordState:
     def integrity(self) -> Integrity:
         """The verdict on what is stored; UNKNOWN before the first verification."""
         return Integrity.UNKNOWN if self.verification is None else self.verification.integrity
+
+    @property
+    def whole_at(self) -> datetime | None:
+        """When the newest pass over everything began; None where none is known."""
+        return None if self.verification is None else self.verification.full_pass_at
 
     @property
     def gaps(self) -> Verdict:

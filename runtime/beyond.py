@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import httpx
 
+from domain.checkpoint import Head
 from domain.errors import ConfigError, InvalidInput
 from domain.keyring import KeyRing
 from domain.witness_policy import NO_WITNESSES, WitnessPolicy
@@ -31,6 +32,7 @@ class Beyond:
     witnessing: Witnessing | None
     stamping: Stamping | None
     copying: Copying
+    origin: str
     clients: Sequence[httpx.Client] = field(default_factory=tuple)
 
     def newest_note(self) -> str | None:
@@ -43,6 +45,10 @@ class Beyond:
         if self.stamping is not None:
             self.stamping.run()
         return None if self.witnessing is None else self.witnessing.run()
+
+    def copies(self) -> Sequence[str]:
+        """The newest checkpoint of each place where copies are kept: what a verification is held against."""
+        return self.copying.held(self.origin)
 
     def close(self) -> None:
         """Close connections."""
@@ -94,15 +100,22 @@ def beyond(node: Node) -> Beyond:
         cosignatures=cosignatures,
         witnessing=witnessing,
         stamping=stamping,
-        copying=Copying(
-            checkpoint_places(settings.copies),
-            newest=lambda: newest_signed(base),
-            open_checkpoint=lambda note: node.spine.keys.open(note),
-            clock=base.clock,
-            interval=timedelta(seconds=settings.copies.interval_seconds),
-            retain_years=settings.copies.retain_years,
-        ),
+        copying=copying(base, lambda note: node.spine.keys.open(note)),
+        origin=base.keys.origin,
         clients=clients,
+    )
+
+
+def copying(base: Base, open_checkpoint: Callable[[str], Head]) -> Copying:
+    """The copies of checkpoints as they are set up. Raises ConfigError."""
+    settings = base.settings.copies
+    return Copying(
+        checkpoint_places(settings),
+        newest=lambda: newest_signed(base),
+        open_checkpoint=open_checkpoint,
+        clock=base.clock,
+        interval=timedelta(seconds=settings.interval_seconds),
+        retain_years=settings.retain_years,
     )
 
 

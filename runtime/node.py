@@ -32,10 +32,10 @@ class Base:
     signer: Signer
     keys: KeyRing
 
-    def trusted(self, notes: Sequence[str] = ()) -> Trusted:
+    def trusted(self, copies: Sequence[str] = ()) -> Trusted:
         """Everything that this node holds against its store: the key list, what was signed and what was acknowledged here.
 
-        `notes` are further checkpoints of this ledger that somebody kept: copies elsewhere.
+        `copies` are checkpoints that were put out of its reach.
         """
         signed = self.anchor.spine_note()
         copied = self.anchor.copied_note(self.keys)
@@ -46,13 +46,14 @@ class Base:
                 TrustedKey(name=key.verifier.name, public_key=key.verifier.public, from_size=key.from_size, to_size=key.to_size)
                 for key in self.keys.keys
             ],
-            notes=[note for note in (copied, signed and signed[1], *notes) if note],
+            notes=[note for note in (copied, signed and signed[1]) if note],
+            copies=copies,
             acknowledged={self.settings.ledger.writer: head} if head and head[0] >= 0 else {},
         )
 
-    def verify(self, *, since: int = 0, notes: Sequence[str] = ()) -> Verification:
-        """Recompute the ledger and compare it with everything that was signed or acknowledged here."""
-        return check(self.engine, self.trusted(notes), since=since)
+    def verify(self, *, since: int = 0, copies: Sequence[str] = ()) -> Verification:
+        """Recompute the ledger and compare it with everything that was signed or acknowledged here, and with copies elsewhere."""
+        return check(self.engine, self.trusted(copies), since=since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

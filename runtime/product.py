@@ -229,6 +229,7 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
     )
     findings = Findings(engine)
     retention = RetentionStore(engine)
+    outside = beyond(node)
     return Product(
         node=node,
         intake=CountedIntake(node.intake),
@@ -249,18 +250,18 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
             clock=clock,
             chance=random.SystemRandom().random,
         ),
-        watch=RecordWatch(base, node.keeper.commit),
+        watch=RecordWatch(base, node.keeper.commit, outside.copies),
         disposal=Disposal(
             retention,
             Archive(settings.archive_dir, RedactionStore(engine)),
             RetentionPolicy(years=settings.retention.years),
             clock,
             node.keeper.commit,
-            base.verify,
+            lambda: base.verify(copies=outside.copies()),
         ),
         holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
         proofs=Proofs(engine, base.keys.origin),
-        beyond=beyond(node),
+        beyond=outside,
         channels=channels,
     )
 

@@ -3,7 +3,7 @@
 import hmac
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dashboards.views import RecordState
 from domain.errors import Backpressure, IntegrityError
@@ -28,10 +28,16 @@ _log = logging.getLogger(__name__)
 class RecordWatch:
     """Runs verifications one at a time and holds the newest result. Thread-safe."""
 
-    def __init__(self, base: Base, commit: CommitEntry, *, slice_rows: int = SLICE) -> None:
-        """The progress is authenticated with a key that is derived from the signing key, which the database does not have."""
+    def __init__(
+        self, base: Base, commit: CommitEntry, copies: Callable[[], Sequence[str]] = tuple, *, slice_rows: int = SLICE
+    ) -> None:
+        """`copies` gives the checkpoints that were put out of this node's reach (`Copying.held`).
+
+        The progress is authenticated with a key that is derived from the signing key, which the database does not have.
+        """
         self._base = base
         self._commit = commit
+        self._copies = copies
         self._slice_rows = slice_rows
         self._running = threading.Lock()
         self._state = RecordState()
@@ -46,7 +52,7 @@ class RecordWatch:
     def run(self) -> RecordState:
         """Verify what is new and a slice of what is old (everything, the first time), and commit the result when that is due."""
         with self._running:
-            verification = self._check.run(self._base.trusted(), self._slice_rows)
+            verification = self._check.run(self._base.trusted(self._copies()), self._slice_rows)
             self._state = RecordState(
                 verified_at=self._base.clock(),
                 is_full=verification.is_full,

@@ -110,8 +110,11 @@ def lay_ground(engine: Engine, trusted: Trusted, *, since_size: int = 0, notes: 
     stored = [str(note) for (note,) in engine.rows(NEWEST_NOTES, most=notes)]
     rivals = [str(note) for (note,) in engine.rows(RIVAL_NOTES, low=since_size)]
     signed = open_notes([*trusted.notes, *stored, *rivals], trusted, problems)
+    copied = open_notes(trusted.copies, trusted, problems)
     record = read_record(engine, trusted.key_name, problems)
     ground = Ground(problems=problems, signed=signed, record=record)
+    kept = [one for one in copied if not record.gave_up(one.size, signed_size=ground.signed_size)]
+    ground.signed = sorted({*signed, *kept}, key=lambda one: one.size)
     ground.logs = places(engine, registered(engine), record, signed_size=ground.signed_size)
     buried = [(place.log.origin, place.tail.last) for place in ground.logs if place.tombstone is not None]
     ground.began = [said.seq for said in record.entries], buried
@@ -182,6 +185,7 @@ def report(ground: Ground, problems: Sequence[Problem], redactions: Redactions, 
         spine_entries=ground.record.size,
         signed_size=ground.signed_size,
         disposed=sum(place.is_gone for place in ground.logs),
+        accepted=[said.seq for said in ground.record.of("policy") if "abandoned_size" in said.fields],
         redacted=redactions.redacted,
         pending_redactions=redactions.pending,
         **covered,

@@ -167,7 +167,7 @@ def _leaves(engine: Engine, log: Log, low: int, high: int) -> Sequence[bytes]:
 
 
 class StoredTree:
-    """The tile hashes that are stored for a log, made where there are none yet: hints, of which a root shows what they are worth."""
+    """The tile hashes stored for a log, made where there are none yet. They are hints: a root shows what they are worth."""
 
     def __init__(self, engine: Engine, name: str, *, leaves: Callable[[int, int], Sequence[bytes]]) -> None:
         """`leaves` reads leaves [low, high) of the log by index."""

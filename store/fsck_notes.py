@@ -51,12 +51,16 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trusted:
-    """What the checker holds against the store: the spine's origin, its keys, signed notes, and acknowledged (writer → (seq,
-    leaf))."""
+    """What the checker holds against the store: the spine's origin, its keys, signed notes, acknowledged (writer → (seq, leaf)).
+
+    `notes` are checkpoints that this node kept. `copies` were put out of its reach: they may be of a history that a person gave up,
+    and do not count where the signed spine says so.
+    """
 
     key_name: str
     keys: Sequence[TrustedKey]
     notes: Sequence[str] = ()
+    copies: Sequence[str] = ()
     acknowledged: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
 
     @classmethod

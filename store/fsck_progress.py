@@ -4,7 +4,7 @@ A run examines
 
     (a)  spine entries and rows that came since the last run, and everything that follows from the spine without reading entries
     (b)  one slice of a pass over the whole store, spine first, then the logs by month and writer, from where the last run ended
-    (c)  the roots of the spine and of every log, from the stored tile hashes; the slice compares those of its range with the entries
+    (c)  the roots of the spine and of every log, from the stored tile hashes; the slice compares those of its range to the entries
 
 So what is changed among the new entries is found at once, and anything else within one pass. A root over stored tile hashes says
 that the last entries of a log are the signed ones, and by the chain those before them; that each row still is what it was is said

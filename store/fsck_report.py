@@ -33,7 +33,8 @@ class Verification:
     that is, and `pass_progress` how far the one under way has come, 0 to 1.
 
     `pending_redactions`: entries that the spine says are redacted and whose private parts are still there. `index_trees` were built
-    anew; those of `index_trees_gone` logs cannot be, because the logs were disposed of.
+    anew; those of `index_trees_gone` logs cannot be, because the logs were disposed of. `accepted` are the spine entries by which a
+    person went on with a store that was older than what had been signed.
     """
 
     integrity: Integrity
@@ -42,6 +43,7 @@ class Verification:
     spine_entries: int
     signed_size: int
     disposed: int
+    accepted: Sequence[int] = ()
     is_full: bool = True
     is_full_pass_done: bool = False
     new_entries: int = 0

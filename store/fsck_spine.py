@@ -74,6 +74,14 @@ class Record:
         """The entries of a kind, oldest first."""
         return [said for said in self.entries if said.kind == kind]
 
+    def gave_up(self, size: int, *, signed_size: int) -> bool:
+        """Whether a person accepted a store that was shorter than this, under a signed checkpoint: it had entries up to there."""
+        return any(
+            said.seq < min(size, signed_size) and size <= said.number("abandoned_size")
+            for said in self.of("policy")
+            if "abandoned_size" in said.fields
+        )
+
     def heads(self) -> Mapping[str, tuple[int, str]]:
         """The newest commitment to each log that is open or sealed: size and root in hex, by origin."""
         found = dict[str, tuple[int, str]]()

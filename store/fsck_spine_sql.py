@@ -13,7 +13,7 @@ SPINE_TILE_ROOTS = tile_roots("spine", "")
 # What the spine says happened, apart from the heads of every few seconds.
 RECORD = """
 SELECT seq, kind, toValidUTF8(body), toValidUTF8(heads) FROM spine
-WHERE kind IN ('seal', 'tombstone', 'disposed', 'redact', 'key-rotate') AND seq < {size:UInt64} ORDER BY seq
+WHERE kind IN ('seal', 'tombstone', 'disposed', 'redact', 'key-rotate', 'policy') AND seq < {size:UInt64} ORDER BY seq
 """
 
 ENTRIES = """

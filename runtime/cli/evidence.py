@@ -9,6 +9,7 @@ import typer
 from domain.clock import system_clock
 from domain.errors import Conflict, IntegrityError
 from domain.tlog_proof import tlog_proof
+from runtime.beyond import copying
 from runtime.cli.options import AsJson, DataDir, err, out, settings
 from runtime.node import Base, open_base
 from store.completeness import Completeness, examine
@@ -37,12 +38,19 @@ def verify(
 ) -> None:
     """Recompute the ledger from its raw rows. Exit 0 intact, 1 tampered or missing, 2 could not tell."""
     with open_base(settings(data_dir), system_clock) as base:
-        verdict = base.verify(since=0 if full else since)
+        places = copying(base, base.keys.open)
+        copies = places.held(base.keys.origin)
+        verdict = base.verify(since=0 if full else since, copies=copies)
         completeness = examine(base.engine)
+    silent = [f"{name}: {trouble}" for name, trouble in places.failures]
     if as_json:
-        print(json.dumps(verdict_json(verdict, completeness), indent=2))
+        print(json.dumps(verdict_json(verdict, completeness) | {"copies_compared": len(copies), "copies_silent": silent}, indent=2))
     else:
         print_verdict(verdict, completeness)
+        if copies:
+            out.print(f"copies:       {len(copies)} checkpoints kept elsewhere were compared")
+        for place in silent:
+            out.print(f"copies:       [yellow]{place}[/]: its checkpoint was not compared", soft_wrap=True)
     raise typer.Exit(_EXIT[verdict.integrity])
 
 
@@ -52,14 +60,34 @@ def print_verdict(verdict: Verification, completeness: Completeness) -> None:
     out.print(f"integrity:    [{colour}]{verdict.integrity}[/]")
     covered = f"{verdict.entries:,} entries recomputed; spine of {verdict.spine_entries:,}, signed to {verdict.signed_size:,}"
     out.print(f"              {covered}")
-    if verdict.disposed:
-        out.print(f"              {verdict.disposed} months disposed of, each with its tombstone")
+    for fact in verification_facts(verdict):
+        out.print(f"              {fact}", soft_wrap=True)
     for problem in verdict.problems:
         place = "" if problem.seq is None else f" entry {problem.seq}:"
         out.print(f"  [red]✗[/] {problem.log}:{place} {problem.what}", soft_wrap=True)
     out.print(f"completeness: {completeness.verdict}")
     for finding in completeness.findings:
         out.print(f"  • {finding}", soft_wrap=True)
+
+
+def verification_facts(verdict: Verification) -> list[str]:
+    """What a verification found that is no problem, and that a reader should know."""
+    facts = []
+    if verdict.index_trees:
+        facts.append(f"{verdict.index_trees:,} index trees built anew")
+    if verdict.redacted:
+        facts.append(f"{counted(verdict.redacted, 'entry', 'entries')} redacted, each with its spine entry")
+    if verdict.pending_redactions:
+        facts.append(f"{counted(verdict.pending_redactions, 'redaction is', 'redactions are')} committed and not carried out yet")
+    if verdict.disposed:
+        facts.append(f"{counted(verdict.disposed, 'log', 'logs')} disposed of, each with its tombstone")
+    why = "a person went on with a store that was older than what had been signed"
+    return [*facts, *(f"spine entry {seq}: {why}" for seq in verdict.accepted)]
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def verdict_json(verdict: Verification, completeness: Completeness) -> dict[str, object]:
@@ -72,6 +100,11 @@ def verdict_json(verdict: Verification, completeness: Completeness) -> dict[str,
         "spine_entries": verdict.spine_entries,
         "signed_size": verdict.signed_size,
         "disposed_months": verdict.disposed,
+        "redacted": verdict.redacted,
+        "pending_redactions": verdict.pending_redactions,
+        "index_trees": verdict.index_trees,
+        "index_trees_gone": verdict.index_trees_gone,
+        "accepted": list(verdict.accepted),
         "completeness": completeness.verdict.value,
         "completeness_findings": list(completeness.findings),
     }

@@ -35,6 +35,7 @@ from store.anchor import Anchor
 from store.engine import Engine
 from store.fsck import Integrity
 from store.spine import Spine
+from store.tail import stored_tail
 from tests.support.cast import chart_view
 from tests.support.clock import TickingClock
 from tests.support.faults import Fault
@@ -700,11 +701,56 @@ def test_a_store_that_was_rolled_back_with_its_anchors_is_found_by_the_copy(engi
     assert verified(engine, tmp_path, copying) is Integrity.TAMPERED
 
 
+def test_copies_of_a_history_that_a_person_gave_up_do_not_count(engine: Engine, tmp_path: Path) -> None:
+    """A store from yesterday goes on by decision: until it is longer than what was given up, the copies say nothing about it."""
+    copies = copying_to(tmp_path)
+    clock = TickingClock()
+    with node(engine, tmp_path, clock) as made:
+        made.ledger.append([chart_view(0)])
+        made.keeper.checkpoint()
+        tail = stored_tail(engine, "main", ORIGIN)
+        for n in range(1, 4):
+            made.ledger.append([chart_view(n)])
+            made.keeper.checkpoint()
+        given_up = made.anchor.spine_note()
+        assert given_up is not None
+        copies.put(ORIGIN, 4, given_up[1], clock() + timedelta(days=400))
+    note = SIGNER.sign(tail.spine.checkpoint)
+    engine.execute("ALTER TABLE spine DELETE WHERE seq > 0")
+    engine.execute("ALTER TABLE checkpoints DELETE WHERE size > 1")
+    engine.execute("ALTER TABLE events DELETE WHERE seq > 0")
+    engine.execute("TRUNCATE TABLE tiles")
+    engine.execute("TRUNCATE TABLE event_keys")
+    with closing(Anchor(tmp_path / "state", tmp_path / "copies")) as anchor:
+        anchor.accept(writer="main", seq=tail.seq, leaf=tail.leaf, spine=tail.spine, note=note)
+    held = (copies.newest(ORIGIN) or "",)
+
+    with node(engine, tmp_path, clock) as made:
+        assert verify(engine, made.anchor, copies=held).integrity is Integrity.TAMPERED, "nobody has said so in the spine yet"
+
+        made.spine.append("policy", {"abandoned_size": 4, "abandoned_root": "", "decision": "", "reason_digest": ""})
+        said = verify(engine, made.anchor, copies=held)
+        assert said.integrity is Integrity.INTACT, said
+        assert said.accepted == [1]
+
+        for n in range(10, 16):
+            made.ledger.append([chart_view(n)])
+            made.keeper.checkpoint()
+        copies.put(ORIGIN, 8, (made.anchor.spine_note() or (0, ""))[1], clock() + timedelta(days=400))
+        assert verify(engine, made.anchor, copies=(copies.newest(ORIGIN) or "",)).integrity is Integrity.INTACT
+
+
+def copying_to(directory: Path) -> DirectoryCopies:
+    folder = directory / "elsewhere"
+    folder.mkdir()
+    return DirectoryCopies(folder)
+
+
 def verified(engine: Engine, directory: Path, copying: Copying | None = None) -> Integrity:
     """What a node without memory of its own finds, held against the copies or not."""
     notes = tuple(copying.held(ORIGIN)) if copying else ()
     with closing(Anchor(directory / "empty", None)) as anchor:
-        return verify(engine, anchor, notes=notes).integrity
+        return verify(engine, anchor, copies=notes).integrity
 
 
 def newest(spine: Spine) -> str | None:

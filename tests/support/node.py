@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from domain.clock import Clock
@@ -32,9 +32,9 @@ class Node:
         return verify(self.engine, self.anchor, notes=notes)
 
 
-def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = ()) -> Verification:
+def verify(engine: Engine, anchor: Anchor, *, notes: tuple[str, ...] = (), copies: tuple[str, ...] = ()) -> Verification:
     """Check a store against an anchor, without a running ledger."""
-    return check(engine, trusted(anchor, notes=notes))
+    return check(engine, replace(trusted(anchor, notes=notes), copies=copies))
 
 
 def trusted(anchor: Anchor, *, notes: tuple[str, ...] = (), keys: Sequence[TrustedKey] = ()) -> Trusted:
