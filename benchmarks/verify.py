@@ -15,7 +15,7 @@ from store.keeper import Keeper, kept
 from store.ledger import Ledger
 from store.spine import Spine
 
-COUNT, BATCH, ROUNDS = 200_000, 5_000, 5
+COUNT, BATCH, ROUNDS = 500_000, 5_000, 5
 
 _SCAN = "SELECT sum(cityHash64(SHA256(concat(header, private)))) FROM events"
 
