@@ -1,7 +1,8 @@
 """Start of a writer: what the store holds, checked against what the anchor says was acknowledged.
 
-A store behind its anchor was rolled back: refused. Rows beyond the anchor are a commit that was cut short after its insert: each
-is recomputed from its own bytes, its link checked, its key written again, and the anchor moved to it.
+A store behind its anchor was rolled back: refused. Rows beyond the anchor that end where the anchor says that a commit was about to
+end are that commit, cut short after its insert: each is recomputed from its own bytes, its link checked, its key written again, and
+the anchor moved to it. Any others were written by somebody else, well made or not: refused.
 """
 
 from collections.abc import Sequence
@@ -63,6 +64,12 @@ def adopt(engine: Engine, anchor: Anchor, writer: str) -> Adopted:
         return Adopted(record=None, seq=-1, leaf=b"", received=BEGINNING)
     if 0 <= acknowledged <= stored and _leaf(engine, writer, acknowledged) not in (None, leaf):
         raise IntegrityError(f"entry {acknowledged} of writer {writer} is not what was acknowledged here; run phitrail verify")
+    if stored > acknowledged and anchor.intended_writer(writer) != (stored, _leaf(engine, writer, stored)):
+        raise IntegrityError(
+            f"entries {acknowledged + 1} to {stored} of writer {writer} are in the store, but this node neither acknowledged them nor "
+            "was about to write them: somebody else did. Keep the store as it is for whoever looks into it, and go on with a copy "
+            "from before"
+        )
     for first in range(acknowledged + 1, stored + 1, _CHUNK):
         leaf = _take_over(engine, anchor, records, writer, first=first, end=min(first + _CHUNK, stored + 1), previous=leaf)
     record, seq = records[-1], max(stored, acknowledged)

@@ -19,6 +19,7 @@ from domain.keyring import KeyRing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer_head (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, leaf BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS writer_intent (writer TEXT PRIMARY KEY, seq INTEGER NOT NULL, leaf BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spine_head
     (only INTEGER PRIMARY KEY CHECK (only = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spine_intent (only INTEGER PRIMARY KEY CHECK (only = 1), leaf BLOB NOT NULL);
@@ -37,6 +38,12 @@ class AnchorStore(Protocol):
 
     def writer_head(self, writer: str) -> tuple[int, bytes] | None:
         """The last (seq, leaf) acknowledged by this writer, (−1, empty) before the first; None where it never began."""
+
+    def intend_writer(self, writer: str, *, seq: int, leaf: bytes) -> None:
+        """Note where the entries end that are about to be written: after a stop, only those are ours beyond the head."""
+
+    def intended_writer(self, writer: str) -> tuple[int, bytes] | None:
+        """The (seq, leaf) last noted."""
 
     def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:
         """Move the head from seq `old` (−1: none) to `seq`."""
@@ -85,6 +92,17 @@ class Anchor:
         """See `AnchorStore`."""
         with self._guard:
             row = self._db.execute("SELECT seq, leaf FROM writer_head WHERE writer = ?", (writer,)).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def intend_writer(self, writer: str, *, seq: int, leaf: bytes) -> None:
+        """See `AnchorStore`."""
+        with self._guard:
+            self._db.execute("INSERT OR REPLACE INTO writer_intent VALUES (?, ?, ?)", (writer, seq, leaf))
+
+    def intended_writer(self, writer: str) -> tuple[int, bytes] | None:
+        """See `AnchorStore`."""
+        with self._guard:
+            row = self._db.execute("SELECT seq, leaf FROM writer_intent WHERE writer = ?", (writer,)).fetchone()
         return None if row is None else (row[0], row[1])
 
     def advance_writer(self, writer: str, *, old: int, seq: int, leaf: bytes) -> None:

@@ -3,7 +3,8 @@
 Callers hand over events and wait. One thread gathers what is waiting into a batch and commits it:
 
     (1) the log's registration, when a month begins     → an empty log; used by the next start
-    (2) the rows of `events`, one insert, one part      → adopted at the next start after the chain over them is checked
+    (2) a note in the anchor where they will end; then  → adopted at the next start where they end as noted, after the chain over
+        the rows of `events`, one insert, one part        them is checked
     (3) read back: count and last leaf                  → as (2)
     (4) keys, so that a repeat is known as one          → written again at the next start for rows beyond the anchor
     (5) completed tile hashes                           → computed again when missing
@@ -203,7 +204,9 @@ class Ledger:
         return record
 
     def _write(self, segment: Segment, drafts: Sequence[Draft]) -> None:
-        # (2) One insert, one part; the token is the last leaf, which stands for all that is in it.
+        # (2) One insert, one part; the token is the last leaf, which stands for all that is in it. Rows that nobody noted are no
+        # commit of ours that a stop cut short: somebody at the database wrote them.
+        self._anchor.intend_writer(self.writer, seq=segment.last_seq, leaf=segment.last_leaf)
         self._engine.insert("events", segment.frame(), token=segment.last_leaf.hex())
         # (3) The same token with other rows would be dropped and called a success: look.
         entries, last, leaf = self._engine.frame(

@@ -71,10 +71,11 @@ def test_a_write_step_fails_in_the_running_ledger(engine: Engine, tmp_path: Path
 
 
 @WHEN
-def test_the_swap_of_the_anchor_fails(engine: Engine, tmp_path: Path, after: bool) -> None:
+@pytest.mark.parametrize("step", ["intend_writer", "advance_writer"])
+def test_a_step_of_the_anchor_fails(engine: Engine, tmp_path: Path, step: str, after: bool) -> None:
     _, anchor, ledger, keeper = faulty(engine, tmp_path, TickingClock())
     ledger.append([chart_view(0)])
-    anchor.step, anchor.after = "advance_writer", after
+    anchor.step, anchor.after = step, after
 
     with pytest.raises(Fault):
         ledger.append([chart_view(n) for n in range(1, 300)])

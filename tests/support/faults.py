@@ -44,6 +44,9 @@ class FaultyAnchor(Anchor):
     def advance_writer(self, *args: Any, **options: Any) -> None:
         self._around("advance_writer", lambda: Anchor.advance_writer(self, *args, **options))
 
+    def intend_writer(self, *args: Any, **options: Any) -> None:
+        self._around("intend_writer", lambda: Anchor.intend_writer(self, *args, **options))
+
     def advance_spine(self, *args: Any, **options: Any) -> None:
         self._around("advance_spine", lambda: Anchor.advance_spine(self, *args, **options))
 
