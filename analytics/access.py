@@ -7,14 +7,17 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from analytics.relationships.circumstances import circumstances
 from analytics.relationships.flags import flags
 from analytics.relationships.knowledge import Knowledge, people
+from analytics.relationships.movements import movements
 from analytics.relationships.reasons import reasons
 from domain.organisation import Organisation
 from store.access import FACT_COLUMNS, Accesses
 from store.context import ContextStore
 from store.context_records import ContextRecords, Selection
 from store.engine import Engine
+from store.movements import Movements
 
 BATCH = 10_000
 """Entries of the log looked at in one go: bounds memory, and is plenty to be set-based."""
@@ -26,26 +29,38 @@ class AccessFacts:
     def __init__(self, engine: Engine, context: ContextStore) -> None:
         self._records = ContextRecords(engine)
         self._facts = Accesses(engine)
+        self._movements = Movements(engine)
         self._context = context
 
     def enrich(self, ranges: Mapping[str, tuple[int, int]]) -> int:
         """Write the facts of every access and portal entry in the ranges (writer to first and last seq, inclusive); how many."""
         org = self._context.org()
+        applications = self._context.frame("applications").select("application", "approved", "hosts")
         count = 0
         for writer, (first, last) in ranges.items():
             for start in range(first, last + 1, BATCH):
-                selection = Selection.entries(writer, start, min(last, start + BATCH - 1))
+                end = min(last, start + BATCH - 1)
+                selection = Selection.entries(writer, start, end)
                 accesses = self._records.accesses(selection)
                 if accesses.height:
-                    self._facts.add(facts(accesses, Knowledge.around(self._records, selection, org)))
+                    knowledge = Knowledge.around(self._records, selection, org, applications)
+                    located = self._movements.located(writer, start, end)
+                    self._facts.add(facts(accesses, knowledge, self._movements, located))
                     count += accesses.height
         return count
 
 
-def facts(accesses: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
+def facts(accesses: pl.DataFrame, knowledge: Knowledge, asked: Movements, located: pl.DataFrame) -> pl.DataFrame:
     """The rows of `access_facts` for the given accesses, as of the time of each."""
     found = people(accesses.with_row_index("row").with_columns(known_at="time"), knowledge)
-    found = found.join(reasons(found, knowledge), on="row", how="left").join(flags(found, knowledge), on="row", how="left")
+    parts = [
+        reasons(found, knowledge),
+        flags(found, knowledge),
+        circumstances(found, knowledge),
+        movements(found, asked, located, knowledge),
+    ]
+    for part in parts:
+        found = found.join(part, on="row", how="left")
     records = pl.col("details").str.json_path_match("$.records").cast(pl.Int64, strict=False)
     return (
         found.sort("row")

@@ -140,7 +140,7 @@ def _judge_session(session: Mapping[str, Json]) -> TlsJudgement:
     if verdict is TlsVerdict.NONE:
         return _judgement(TlsVerdict.NONE, clause)
     if verdict is None:
-        if not as_logged and not session.get("cipher"):
+        if not as_logged and not session.get("cipher") and session.get("established") is not True:
             return _judgement(TlsVerdict.UNKNOWN, "the source does not say whether TLS was used")
         verdict, clause = TlsVerdict.ANONYMOUS, ASSUMED
     version, cipher = normalise_version(as_logged), _text(session.get("cipher"))

@@ -16,6 +16,8 @@ FACT_COLUMNS = (
     *("local_day", "actor_role", "actor_department", "staff_id", "known", "explained", "reasons", "flags"),
     *("is_self", "is_household", "same_surname", "surname_rarity", "is_vip", "is_restricted", "terminated_minutes"),
     *("records", "reason", "reason_kinds", "is_coworker", "is_neighbour", "on_leave", "off_shift"),
+    *("city", "country", "latitude", "longitude", "network_unit", "speed_kmh", "moves", "strange_place", "idle_days"),
+    *("notice_given", "untrained", "own_account", "unregistered", "since_care_days", "is_manager"),
 )
 
 # The bounds in time let months be skipped: a local day lies within a day and a half of the UTC one.

@@ -66,9 +66,9 @@ def adopt(engine: Engine, anchor: Anchor, writer: str) -> Adopted:
         raise IntegrityError(f"entry {acknowledged} of writer {writer} is not what was acknowledged here; run phitrail verify")
     if stored > acknowledged and anchor.intended_writer(writer) != (stored, _leaf(engine, writer, stored)):
         raise IntegrityError(
-            f"entries {acknowledged + 1} to {stored} of writer {writer} are in the store, but this node neither acknowledged them nor "
-            "was about to write them: somebody else did. Keep the store as it is for whoever looks into it, and go on with a copy "
-            "from before"
+            f"entries {acknowledged + 1} to {stored} of writer {writer} are in the store, but this node neither acknowledged them "
+            "nor was about to write them: somebody else did. Keep the store as it is for whoever looks into it, and go on with a "
+            "copy from before"
         )
     for first in range(acknowledged + 1, stored + 1, _CHUNK):
         leaf = _take_over(engine, anchor, records, writer, first=first, end=min(first + _CHUNK, stored + 1), previous=leaf)

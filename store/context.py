@@ -40,6 +40,7 @@ _PROJECTIONS: Mapping[str, tuple[Projection, ...]] = {
     "protocols": (ties.COHORTS, duties.INVESTIGATORS),
     "shifts": (duties.SHIFTS,),
     "leave": (duties.LEAVE,),
+    "training": (duties.TRAINING,),
 }
 
 _ORG_KIND = Kind(name=ORG, key=())

@@ -1,4 +1,4 @@
-"""Where a member of staff stands, from when to when: shifts, protocols, former posts, leave."""
+"""Where a member of staff stands, from when to when: shifts, protocols, former posts, leave, training."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -56,6 +56,14 @@ def _posts(version: Version, zone: ZoneInfo) -> Iterator[Row]:
             }
 
 
+def _training(version: Version, zone: ZoneInfo) -> Iterator[Row]:
+    record = version.record
+    begin = instant_of(record.get("completed_at"), zone)
+    if begin is not None:
+        end = instant_of(record.get("valid_until"), zone, end_of_day=True)
+        yield _duty(text(record, "staff_id"), "training", version.key, text(record, "course"), begin, end)
+
+
 def _duty(staff_id: str, duty: str, record: str, kind: str, begin: datetime, end: datetime | None) -> Row:
     return {
         "staff_id": staff_id,
@@ -71,6 +79,6 @@ def _duty(staff_id: str, duty: str, record: str, kind: str, begin: datetime, end
     }
 
 
-SHIFTS, LEAVE, INVESTIGATORS, POSTS = (
-    Projection(table="context_duties", schema=_DUTY, rows=rows) for rows in (_shift, _leave, _investigators, _posts)
+SHIFTS, LEAVE, INVESTIGATORS, POSTS, TRAINING = (
+    Projection(table="context_duties", schema=_DUTY, rows=rows) for rows in (_shift, _leave, _investigators, _posts, _training)
 )

@@ -23,7 +23,11 @@ _PERSON: Schema = {
     "contact_phone": pl.String,
 }
 _COPIED = ("staff_id", "account_id", "kind", "role", "department", "unit", "manager_id")
-_STAFF: Schema = {**dict.fromkeys((*_COPIED, "own_patient_id", "schedule"), pl.String), "terminated_at": MOMENT, **_PERSON}
+_STAFF: Schema = {
+    **dict.fromkeys((*_COPIED, "own_patient_id", "schedule"), pl.String),
+    **dict.fromkeys(("terminated_at", "notice_at", "last_login_at"), MOMENT),
+    **_PERSON,
+}
 _PATIENT: Schema = {
     **dict.fromkeys(("patient_id", "email_key", "former_address"), pl.String),
     **dict.fromkeys(("vip", "restricted"), pl.UInt8),
@@ -39,6 +43,8 @@ def _staff(version: Version, zone: ZoneInfo) -> Iterator[Row]:
         "own_patient_id": text(record, "patient_id"),
         # The last day of work counts whole, on the organisation's clocks.
         "terminated_at": instant_of(record.get("termination_date"), zone, end_of_day=True),
+        "notice_at": instant_of(record.get("notice_date"), zone),
+        "last_login_at": instant_of(record.get("last_login"), zone),
         "schedule": _schedule(record.get("schedule")),
         **_person(record, "home_address"),
     }

@@ -21,6 +21,7 @@ _ACCESS_COLUMNS = (
 
 _STAFF_COLUMNS = (
     "staff_id, known_from, known_until, account_id, kind, role, department, unit, manager_id, own_patient_id, terminated_at, "
+    "notice_at, last_login_at, "
     "schedule, name_key, surname_key, birth, address_key, street_key, house_number, phone_key, contact_name, contact_phone"
 )
 
@@ -120,7 +121,7 @@ class ContextRecords:
         )
 
     def duties(self, selection: Selection) -> pl.DataFrame:
-        """Shifts, protocols, former posts and leave of the actors."""
+        """Shifts, protocols, former posts, leave and training of the actors."""
         return self._ask(
             selection,
             f"""

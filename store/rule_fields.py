@@ -44,9 +44,10 @@ def _fields(**names: str) -> dict[str, FieldType]:
 _EVENT = _fields(text="event_id source_system source action outcome actor_id actor_kind patient_id device_id device_kind ip")
 
 _ACCESS = _EVENT | _fields(
-    text="actor_role actor_department staff_id reason",
-    flag="known explained is_self is_household same_surname is_vip is_restricted is_coworker is_neighbour on_leave off_shift",
-    number="surname_rarity terminated_minutes records",
+    text="actor_role actor_department staff_id reason city country network_unit",
+    flag="known explained is_self is_household same_surname is_vip is_restricted is_coworker is_neighbour on_leave off_shift "
+    "strange_place notice_given untrained own_account unregistered is_manager",
+    number="surname_rarity terminated_minutes records speed_kmh moves idle_days since_care_days",
     texts="reasons reason_kinds flags",
 )
 

@@ -1,13 +1,16 @@
 """Everything on record around some accesses, and what of it was knowledge at a moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import polars as pl
 
 from domain.organisation import Organisation
 from store.context_records import ContextRecords, Selection, Trait
+
+NO_APPLICATIONS = pl.DataFrame(schema={"application": pl.String, "approved": pl.Boolean, "hosts": pl.List(pl.String)})
+"""A register that nobody filled in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +25,13 @@ class Knowledge:
     ties: pl.DataFrame
     bearers: Mapping[Trait, pl.DataFrame]
     grants: pl.DataFrame
+    applications: pl.DataFrame = field(default_factory=lambda: NO_APPLICATIONS)
 
     @classmethod
-    def around(cls, records: ContextRecords, selection: Selection, org: Organisation) -> Self:
-        """Ask the store for what concerns the actors and patients of the selection."""
+    def around(
+        cls, records: ContextRecords, selection: Selection, org: Organisation, applications: pl.DataFrame | None = None
+    ) -> Self:
+        """Ask the store for what concerns the actors and patients of the selection; `applications` is the register of them."""
         actors, patients = records.actors(selection), records.patients(selection)
         return cls(
             org=org,
@@ -36,6 +42,7 @@ class Knowledge:
             ties=records.ties(selection),
             bearers={trait: records.bearers(trait, _shared(actors, patients, f"{trait}_key")) for trait in Trait},
             grants=records.proxy_grants(selection),
+            applications=NO_APPLICATIONS if applications is None else applications,
         )
 
 

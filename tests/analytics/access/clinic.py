@@ -68,6 +68,8 @@ class Look:
     outcome: str = "success"
     device: str = "workstation"
     details: Mapping[str, Json] = field(default_factory=dict)
+    ip: str = ""
+    geo: tuple[str, str, float, float] | None = None
 
 
 class Clinic:
@@ -121,6 +123,10 @@ _MOMENT = pl.Datetime("us", "UTC")
 _ENTRY_TYPES: Mapping[str, pl.DataType] = {"epoch": pl.UInt32(), "seq": pl.UInt64(), "time": _MOMENT, "received": _MOMENT}
 
 
+def _geo(look: Look) -> Mapping[str, Json] | None:
+    return None if look.geo is None else dict(zip(("city", "country", "lat", "lon"), look.geo, strict=True))
+
+
 def _entry(seq: int, look: Look) -> dict[str, object]:
     return {
         "epoch": 202603,
@@ -128,7 +134,7 @@ def _entry(seq: int, look: Look) -> dict[str, object]:
         "seq": seq,
         "leaf": b"\0" * 32,
         "header": "",
-        "private": orjson.dumps({"details": normalise(look.details)}).decode(),
+        "private": orjson.dumps({"details": normalise(look.details), "geo": _geo(look)}).decode(),
         "event_id": f"e-{seq}",
         "source_system": "ehr",
         "source": look.source,
@@ -141,6 +147,6 @@ def _entry(seq: int, look: Look) -> dict[str, object]:
         "received": look.time,
         "device_id": "d-1",
         "device_kind": look.device,
-        "ip": "",
+        "ip": look.ip,
         "format": "phitrail",
     }

@@ -27,6 +27,8 @@ _USUAL: Mapping[str, Mapping[str, object]] = {
         "device_kind": "workstation",
         "ip": "192.0.2.7",
         "terminated_minutes": -1,
+        "idle_days": -1,
+        "since_care_days": -1,
     },
     "delivery_facts": {
         "source_system": "relay",
@@ -55,6 +57,10 @@ _USUAL: Mapping[str, Mapping[str, object]] = {
 _TYPES: Mapping[str, pl.DataType] = {
     "terminated_minutes": pl.Int32(),
     "records": pl.Int64(),
+    "idle_days": pl.Int32(),
+    "since_care_days": pl.Int32(),
+    "moves": pl.UInt16(),
+    "speed_kmh": pl.Float32(),
     "surname_rarity": pl.Float64(),
     "epoch": pl.UInt32(),
     "seq": pl.UInt64(),

@@ -16,8 +16,11 @@ from tests.analytics.rules.facts import NOON, ZONE, clear_facts, insert_facts
 RULES = load_rules()
 CASES = [pytest.param(rule, case, id=f"{rule.kind}-{rule.rule_id[-2:]}-{case.name}") for rule in RULES for case in rule.tests]
 KINDS = [
-    *("audit_stopped", "break_glass", "bulk_export", "household_access", "login_burst", "plaintext_phi"),
-    *("self_access", "terminated_active", "unverified_certificate", "vip_access", "weak_tls"),
+    *("audit_stopped", "before_leaving", "break_glass", "bulk_export", "dormant_account"),
+    *("household_access", "impossible_travel", "login_burst", "on_leave_active", "password_spray"),
+    *("plaintext_phi", "portal_takeover", "privilege_change", "restricted_access", "self_access"),
+    *("service_as_person", "shadow_destination", "shared_credential", "strange_place", "terminated_active"),
+    *("unapproved_application", "untrained", "unverified_certificate", "vip_access", "weak_tls"),
 ]
 
 
