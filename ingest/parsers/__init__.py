@@ -1,31 +1,53 @@
 """From bytes to events: one pure parser a format, and where a stream of bytes is cut into its records."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Protocol
 
 from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.record import Parsed
+from ingest.parsers.apache import ApacheParser
 from ingest.parsers.atna import AtnaParser
+from ingest.parsers.authelia import AutheliaParser
+from ingest.parsers.authentik import AuthentikParser, authentik_records
 from ingest.parsers.cef import CefParser
 from ingest.parsers.csv import CsvParser
 from ingest.parsers.delimited import delimited_records
 from ingest.parsers.dovecot import DovecotParser
+from ingest.parsers.entra_signin import EntraSigninParser
+from ingest.parsers.exchange_lines import exchange_tracking_records
+from ingest.parsers.exchange_tracking import ExchangeTrackingParser
 from ingest.parsers.exim import EximParser
 from ingest.parsers.exim_records import exim_records
 from ingest.parsers.fhir import FhirParser
 from ingest.parsers.fhir_bundle import unbundled
 from ingest.parsers.field_mapping import FieldMapping, mapping_names, read_mapping
+from ingest.parsers.google_gmail import GoogleGmailParser
+from ingest.parsers.google_records import google_reports_records
+from ingest.parsers.google_reports import GoogleReportsParser
 from ingest.parsers.json_records import json_records
+from ingest.parsers.keycloak import KeycloakParser
 from ingest.parsers.leef import LeefParser
+from ingest.parsers.m365_audit import M365AuditParser
+from ingest.parsers.m365_message_trace import M365MessageTraceParser
+from ingest.parsers.m365_records import m365_records
+from ingest.parsers.nginx import NginxParser, nginx_records
 from ingest.parsers.ocsf import OcsfParser
+from ingest.parsers.okta import OktaParser
 from ingest.parsers.openemr import OpenEmrParser
 from ingest.parsers.openemr_records import openemr_records
+from ingest.parsers.otlp import OtlpLogsParser
+from ingest.parsers.otlp_records import otlp_records
 from ingest.parsers.phitrail import PhitrailParser
 from ingest.parsers.postfix import PostfixParser
 from ingest.parsers.records import MAX_RECORD, Feed, Oversize, lines
 from ingest.parsers.sendmail import SendmailParser
+from ingest.parsers.tlsrpt import TlsrptParser
+from ingest.parsers.tlsrpt_mail import tlsrpt_records
+from ingest.parsers.webhook_formats import WEBHOOK_PARSERS
+from ingest.parsers.webhook_records import WEBHOOK_SPLITTERS
 from ingest.parsers.xml_records import xml_records
 from ingest.parsers.zimbra import ZimbraParser
 from ingest.parsers.zimbra_records import zimbra_records
@@ -59,23 +81,83 @@ class Parser(Protocol):
     def parse(self, record: bytes) -> list[Parsed]: ...
 
 
-_SPLITTERS: dict[str, Callable[[Feed, int], Iterator[bytes | Oversize]]] = {
-    "phitrail": json_records,
-    "fhir-auditevent": lambda feed, limit: unbundled(json_records(feed, limit)),
-    "atna": xml_records,
-    "postfix": lines,
-    "exim": exim_records,
-    "sendmail": lines,
-    "dovecot": lines,
-    "zimbra": zimbra_records,
-    "ocsf": json_records,
-    "cef": lines,
-    "leef": lines,
-    "openemr": openemr_records,
-    "csv": delimited_records,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What a fresh parser is told; see `parser_for`."""
+
+    system: str
+    received: Clock
+    zone: tzinfo
+    tls_logging_proven: bool
+    mapping: FieldMapping | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a parser is made, how its stream is cut, and whether a mapping file may explain it."""
+
+    make: Callable[[_Given], Parser]
+    records: Callable[[Feed, int], Iterator[bytes | Oversize]]
+    is_mapped: bool = False
+
+
+def _webhook(name: str) -> _Format:
+    parser = WEBHOOK_PARSERS[name]
+    return _Format(lambda g: parser(g.system, received=g.received, zone=g.zone), WEBHOOK_SPLITTERS[name])
+
+
+_TABLE: Mapping[str, _Format] = {
+    "phitrail": _Format(lambda g: PhitrailParser(g.system), json_records),
+    # PHI access
+    "fhir-auditevent": _Format(lambda g: FhirParser(g.system), lambda feed, limit: unbundled(json_records(feed, limit))),
+    "atna": _Format(lambda g: AtnaParser(g.system), xml_records),
+    "ocsf": _Format(lambda g: OcsfParser(g.system, mapping=g.mapping), json_records, is_mapped=True),
+    "cef": _Format(lambda g: CefParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), lines, is_mapped=True),
+    "leef": _Format(lambda g: LeefParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), lines, is_mapped=True),
+    "openemr": _Format(lambda g: OpenEmrParser(g.system, mapping=g.mapping), openemr_records, is_mapped=True),
+    "csv": _Format(lambda g: CsvParser(g.system, mapping=g.mapping), delimited_records, is_mapped=True),
+    # Mail servers
+    "postfix": _Format(
+        lambda g: PostfixParser(g.system, received=g.received, zone=g.zone, tls_logging_proven=g.tls_logging_proven), lines
+    ),
+    "exim": _Format(
+        lambda g: EximParser(g.system, received=g.received, zone=g.zone, tls_logging_proven=g.tls_logging_proven), exim_records
+    ),
+    "sendmail": _Format(
+        lambda g: SendmailParser(g.system, received=g.received, zone=g.zone, tls_logging_proven=g.tls_logging_proven), lines
+    ),
+    "dovecot": _Format(lambda g: DovecotParser(g.system, received=g.received, zone=g.zone), lines),
+    "zimbra": _Format(
+        lambda g: ZimbraParser(g.system, received=g.received, zone=g.zone, tls_logging_proven=g.tls_logging_proven), zimbra_records
+    ),
+    "exchange-tracking": _Format(
+        lambda g: ExchangeTrackingParser(g.system, received=g.received, zone=g.zone), exchange_tracking_records
+    ),
+    "tlsrpt": _Format(lambda g: TlsrptParser(g.system, received=g.received), tlsrpt_records),
+    # Mail services
+    "m365-message-trace": _Format(lambda g: M365MessageTraceParser(g.system, received=g.received, zone=g.zone), m365_records),
+    "google-gmail": _Format(lambda g: GoogleGmailParser(g.system, mapping=g.mapping), json_records, is_mapped=True),
+    **{name: _webhook(name) for name in WEBHOOK_PARSERS},
+    # Identity, administration, portals
+    "m365-audit": _Format(lambda g: M365AuditParser(g.system, mapping=g.mapping), m365_records, is_mapped=True),
+    "entra-signin": _Format(lambda g: EntraSigninParser(g.system, mapping=g.mapping), m365_records, is_mapped=True),
+    "google-reports": _Format(lambda g: GoogleReportsParser(g.system, mapping=g.mapping), google_reports_records, is_mapped=True),
+    "okta": _Format(lambda g: OktaParser(g.system, mapping=g.mapping), json_records, is_mapped=True),
+    "keycloak": _Format(
+        lambda g: KeycloakParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), json_records, is_mapped=True
+    ),
+    "authentik": _Format(
+        lambda g: AuthentikParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), authentik_records, is_mapped=True
+    ),
+    "authelia": _Format(
+        lambda g: AutheliaParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), json_records, is_mapped=True
+    ),
+    "nginx": _Format(lambda g: NginxParser(g.system, received=g.received, zone=g.zone), nginx_records),
+    "apache": _Format(lambda g: ApacheParser(g.system, received=g.received, zone=g.zone), lines),
+    "otlp-logs": _Format(lambda g: OtlpLogsParser(g.system, received=g.received, mapping=g.mapping), otlp_records, is_mapped=True),
 }
-FORMATS = tuple(sorted(_SPLITTERS))
-MAPPED = frozenset({"csv", "cef", "leef", "ocsf", "openemr"})
+FORMATS = tuple(sorted(_TABLE))
+MAPPED = frozenset(name for name, known in _TABLE.items() if known.is_mapped)
 """Formats that a mapping file may explain."""
 
 
@@ -103,34 +185,11 @@ def parser_for(
         raise InvalidInput("the source system needs a name of 1 to 128 characters")
     if mapping is not None and format in FORMATS and format not in MAPPED:
         raise InvalidInput(f"{format} takes no mapping; formats that do: {', '.join(sorted(MAPPED))}")
-    match format:
-        case "phitrail":
-            return PhitrailParser(source_system)
-        case "fhir-auditevent":
-            return FhirParser(source_system)
-        case "atna":
-            return AtnaParser(source_system)
-        case "postfix":
-            return PostfixParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
-        case "exim":
-            return EximParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
-        case "sendmail":
-            return SendmailParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
-        case "dovecot":
-            return DovecotParser(source_system, received=received, zone=zone)
-        case "zimbra":
-            return ZimbraParser(source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven)
-        case "ocsf":
-            return OcsfParser(source_system, mapping=mapping)
-        case "cef":
-            return CefParser(source_system, received=received, zone=zone, mapping=mapping)
-        case "leef":
-            return LeefParser(source_system, received=received, zone=zone, mapping=mapping)
-        case "openemr":
-            return OpenEmrParser(source_system, mapping=mapping)
-        case "csv":
-            return CsvParser(source_system, mapping=mapping)
-    raise _unknown(format)
+    known = _TABLE.get(format)
+    if known is None:
+        raise _unknown(format)
+    given = _Given(system=source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven, mapping=mapping)
+    return known.make(given)
 
 
 def split_records(
@@ -145,10 +204,10 @@ def split_records(
     Blank lines are no records. A record longer than `max_record` bytes comes as an Oversize; those after it come as usual.
     Raises InvalidInput for a format that is not known.
     """
-    splitter = _SPLITTERS.get(format)
-    if splitter is None:
+    known = _TABLE.get(format)
+    if known is None:
         raise _unknown(format)
-    return splitter(Feed(chunks), max_record)
+    return known.records(Feed(chunks), max_record)
 
 
 def _unknown(format: str) -> InvalidInput:  # noqa: A002

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 _INSIDE: tuple[IPv4Network | IPv6Network, ...] = tuple(
     ip_network(net)
@@ -16,13 +16,19 @@ _INSIDE: tuple[IPv4Network | IPv6Network, ...] = tuple(
 
 @lru_cache(maxsize=4096)
 def ip_of(text: str | None) -> str | None:
-    """The IP address in its one usual spelling, or None where the text is none (`[…]` and Postfix's `IPv6:` are taken off)."""
+    """The IP address in its one usual spelling, or None where the text is none.
+
+    `[…]` and Postfix's `IPv6:` are taken off. An IPv4 address that IPv6 carries (`::ffff:192.0.2.1`, RFC 4291 section 2.5.5.2) is
+    that address.
+    """
     if not text:
         return None
     try:
-        return str(ip_address(text.strip().strip("[]").removeprefix("IPv6:")))
+        address = ip_address(text.strip().strip("[]").removeprefix("IPv6:"))
     except ValueError:
         return None
+    carried = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(carried or address)
 
 
 @lru_cache(maxsize=4096)

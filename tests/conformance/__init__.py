@@ -7,7 +7,7 @@ record that is neither an event nor quarantined would be the worst disagreement,
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.conformance import audit_messages, mail_servers, ocsf, postfix
+from tests.conformance import audit_messages, identity, mail_servers, microsoft, ocsf, postfix, web, webhooks
 from tests.conformance.agreement import Agreement
 
 __all__ = ["FAMILIES", "Agreement", "measure"]
@@ -17,6 +17,10 @@ FAMILIES: Mapping[str, Callable[[Path, Agreement], None]] = {
     "mail servers": mail_servers.measure,
     "fhir and atna": audit_messages.measure,
     "ocsf": ocsf.measure,
+    "identity": identity.measure,
+    "microsoft": microsoft.measure,
+    "webhooks": webhooks.measure,
+    "web": web.measure,
 }
 
 

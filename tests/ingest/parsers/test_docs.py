@@ -1,4 +1,4 @@
-"""The samples in `docs/collectors.md` are understood, and every format has its section."""
+"""Every format has a section in `docs/collectors.md` or a page of its own there, with a sample that is understood."""
 
 import re
 from datetime import UTC, datetime
@@ -7,32 +7,41 @@ from pathlib import Path
 import pytest
 
 from domain.event import AuditEvent
+from domain.record import Parsed
 from ingest.parsers import FORMATS, parser_for, split_records
 
-PAGE = (Path(__file__).parents[3] / "docs" / "collectors.md").read_text()
-SAMPLES = dict(re.findall(r"^```([a-z-]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "collectors.md").read_text()
+OWN_PAGES = sorted(path.stem for path in (DOCS / "formats").glob("*.md"))
+_SAMPLE = re.compile(r"^```([a-z0-9-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def samples(format: str) -> list[str]:  # noqa: A002
+    """The samples of a format; a page may have several, of which some need a mapping file."""
+    page = (DOCS / "formats" / f"{format}.md").read_text() if format in OWN_PAGES else PAGE
+    return [text for name, text in _SAMPLE.findall(page) if name == format]
+
+
+def understood(format: str, sample: str) -> list[Parsed]:  # noqa: A002
+    parser = parser_for(format, source_system="docs", received=lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
+    records = [record for record in split_records(format, [sample.encode()]) if isinstance(record, bytes)]
+    return [one for record in records for one in parser.parse(record)]
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_each_format_has_a_section_with_a_sample_that_is_understood(format: str) -> None:  # noqa: A002
-    assert f"\n## {format}\n" in PAGE
-    parser = parser_for(format, source_system="docs", received=lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
+def test_each_format_is_on_the_page_with_a_sample_that_is_understood(format: str) -> None:  # noqa: A002
+    assert f"[`{format}`](formats/{format}.md)" in PAGE or f"\n## {format}\n" in PAGE
+    read = [understood(format, sample) for sample in samples(format)]
 
-    parsed = [
-        one
-        for record in split_records(format, [SAMPLES[format].encode()])
-        if isinstance(record, bytes)
-        for one in parser.parse(record)
-    ]
+    assert any(parsed and all(isinstance(one, AuditEvent) for one in parsed) for parsed in read)
 
-    assert parsed
-    assert all(isinstance(one, AuditEvent) for one in parsed)
+
+def test_the_page_names_no_format_that_is_not_there() -> None:
+    assert set(OWN_PAGES) <= set(FORMATS)
 
 
 def test_the_postfix_sample_shows_a_delivery_with_sender_and_session() -> None:
-    parser = parser_for("postfix", source_system="docs", received=lambda: datetime(2026, 3, 2, 12, tzinfo=UTC))
-
-    *_, delivery = [one for line in SAMPLES["postfix"].splitlines() for one in parser.parse(line.encode())]
+    *_, delivery = understood("postfix", samples("postfix")[0])
 
     assert isinstance(delivery, AuditEvent)
     assert {"from", "tls", "message_id", "to_domain"} <= delivery.details.keys()
