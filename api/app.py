@@ -6,7 +6,21 @@ from fastapi import APIRouter, FastAPI
 
 from api import problems
 from api.middleware import BodyLimit, Defects, RequestLog, SecurityHeaders
-from api.routes import account, alert_pages, alerts, events, pages, proofs, reports, session, static, subject_pages, system, tiles
+from api.routes import (
+    account,
+    alert_pages,
+    alerts,
+    events,
+    fhir_search,
+    pages,
+    proofs,
+    reports,
+    session,
+    static,
+    subject_pages,
+    system,
+    tiles,
+)
 from api.services import Services
 
 Routes = Callable[[Services], APIRouter]
@@ -16,6 +30,7 @@ _OWN: Sequence[Routes] = (
     system.router,
     session.router,
     events.router,
+    fhir_search.router,
     alerts.router,
     proofs.router,
     tiles.router,

@@ -1,8 +1,9 @@
 """What a collector hands over: a record that became events, or one that could not, with the reason.
 
-The sum holds for every feed: accepted + duplicate + quarantined = read.
+The sum holds for every feed: accepted + duplicate + quarantined = read, once what was spooled meanwhile has been drained.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,11 +25,12 @@ Parsed = AuditEvent | Rejected
 
 
 class Status(StrEnum):
-    """What became of one record."""
+    """What became of one record. `spooled` is not final: it is durable on this node's disk, and becomes one of the others later."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+    SPOOLED = "spooled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,18 @@ class Receipt:
     leaf: str | None = None
     reason: str | None = None
     quarantine_id: str | None = None
+
+
+def became(receipts: Sequence[Receipt]) -> Status:
+    """What became of a record that holds several events (one a patient): the status of its events that says most.
+
+    Quarantined when any part of it is; else spooled when any part still waits; else accepted when any part is new; else duplicate.
+    """
+    statuses = {receipt.status for receipt in receipts}
+    for status in (Status.QUARANTINED, Status.SPOOLED, Status.ACCEPTED):
+        if status in statuses:
+            return status
+    return Status.DUPLICATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

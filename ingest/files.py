@@ -11,7 +11,7 @@ from domain.clock import Clock
 from domain.errors import InvalidInput
 from domain.record import Position
 from ingest.compression import coding_of, unpacked
-from ingest.parsers import MAPPED, MAX_RECORD, FieldMapping, Parser, mapping_names, parser_for, read_mapping
+from ingest.parsers import MAPPED, MAX_RECORD, ROUTED, Explanation, Parser, mapping_names, parser_for, read_explanation
 from ingest.pipeline import Counts, Pipeline
 from store.intake import Intake
 
@@ -49,7 +49,7 @@ def ingest_files(
     clock: Clock,
     zone: tzinfo = UTC,
     tls_logging_proven: bool = False,
-    mapping: FieldMapping | None = None,
+    mapping: Explanation | None = None,
     max_record: int = MAX_RECORD,
     progress: Progress = lambda _: None,
     standard_input: BinaryIO | None = None,
@@ -71,7 +71,7 @@ def ingest_files(
             received=clock,
             zone=zone,
             tls_logging_proven=tls_logging_proven,
-            mapping=mapping or (mapping_beside(path) if format in MAPPED else None),
+            mapping=mapping or mapping_beside(path, format),
         )
 
     for path in paths:
@@ -93,24 +93,24 @@ def ingest_files(
     return summary
 
 
-def mapping_beside(path: Path) -> FieldMapping | None:
-    """The mapping that lies beside a data file, for this file or for all in its folder; None without one.
+def mapping_beside(path: Path, format: str) -> Explanation | None:  # noqa: A002 (the field's name everywhere)
+    """The mapping or routes that lie beside a data file, for this file or for all in its folder.
 
-    Raises InvalidInput where there is one that cannot be read, or is none.
+    None without one, and for formats that take none. Raises InvalidInput where there is one that cannot be read, or is none.
     """
-    if path == STANDARD_INPUT:
+    if path == STANDARD_INPUT or format not in MAPPED | ROUTED:
         return None
     for name in mapping_names(path.name):
         beside = path.with_name(name)
         if beside.is_file():
-            return mapping_in(beside)
+            return mapping_in(beside, format)
     return None
 
 
-def mapping_in(path: Path) -> FieldMapping:
-    """The mapping in a file. Raises InvalidInput naming the file and every problem."""
+def mapping_in(path: Path, format: str | None = None) -> Explanation:  # noqa: A002
+    """The mapping, or the routes, in a file. Raises InvalidInput naming the file and every problem."""
     try:
-        return read_mapping(path.read_text(encoding="utf-8"))
+        return read_explanation(path.read_text(encoding="utf-8"), format)
     except (OSError, UnicodeDecodeError):
         raise InvalidInput(f"{path} cannot be read as text; nothing was stored") from None
     except InvalidInput as error:

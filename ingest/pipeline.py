@@ -1,7 +1,8 @@
 """From bytes to receipts: cut, parse, store in batches, count by record.
 
 A record may hold several events (one per patient of a result set). It counts once: accepted when all of its events are in the
-ledger and at least one is new, duplicate when all were there before, quarantined when any part of it is in quarantine.
+ledger and at least one is new, duplicate when all were there before, quarantined when any part of it is in quarantine, spooled when
+it waits on this node's disk for a store that is away.
 """
 
 import logging
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from domain.errors import Backpressure
-from domain.record import Parsed, Receipt, Rejected, Status
+from domain.record import Parsed, Receipt, Rejected, Status, became
 from ingest.inbox import Inbox
 from ingest.parsers import MAX_RECORD, Oversize, Parser, split_records
 from store.quarantine import Fragment
@@ -29,7 +30,7 @@ Record = Sequence[Parsed]
 
 
 class Desk(Protocol):
-    """Where records are handed in (`store.intake.Intake`): receipts in the order given, once durable.
+    """Where records are handed in (`Intake`, or `SpooledDesk` before it): receipts in the order given, once durable.
 
     Raises Backpressure, after which handing in the same batch again is safe, and IntegrityError.
     """
@@ -39,22 +40,24 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What became of the records of a feed: accepted + duplicate + quarantined = read."""
+    """What became of the records of a feed: accepted + duplicate + quarantined + spooled = read."""
 
     accepted: int = 0
     duplicate: int = 0
     quarantined: int = 0
+    spooled: int = 0
 
     @property
     def read(self) -> int:
         """All records."""
-        return self.accepted + self.duplicate + self.quarantined
+        return self.accepted + self.duplicate + self.quarantined + self.spooled
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             accepted=self.accepted + other.accepted,
             duplicate=self.duplicate + other.duplicate,
             quarantined=self.quarantined + other.quarantined,
+            spooled=self.spooled + other.spooled,
         )
 
 
@@ -88,10 +91,7 @@ def store_records(intake: Desk, records: Sequence[Record]) -> list[list[Receipt]
 
 def status_of(receipts: Sequence[Receipt]) -> Status:
     """What became of one record, by the rule at the top of this file."""
-    statuses = {receipt.status for receipt in receipts}
-    if Status.QUARANTINED in statuses:
-        return Status.QUARANTINED
-    return Status.ACCEPTED if Status.ACCEPTED in statuses else Status.DUPLICATE
+    return became(receipts)
 
 
 def count(answers: Iterable[Sequence[Receipt]]) -> Counts:
@@ -101,6 +101,7 @@ def count(answers: Iterable[Sequence[Receipt]]) -> Counts:
         accepted=statuses.count(Status.ACCEPTED),
         duplicate=statuses.count(Status.DUPLICATE),
         quarantined=statuses.count(Status.QUARANTINED),
+        spooled=statuses.count(Status.SPOOLED),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.clock import Clock
 from domain.record import Receipt, Rejected, Status
 from ingest.collectors.routing import SYSLOG, SyslogRouter
-from ingest.parsers import FORMATS, MAPPED, FieldMapping, Parser, parser_for
+from ingest.parsers import FORMATS, MAPPED, ROUTED, Explanation, FieldMapping, Parser, parser_for
 from ingest.pipeline import Counts, Record, status_of, store_records, understood
 from store.intake import Intake
 from store.quarantine import Quarantine, Quarantined, QuarantinedRecord
@@ -37,14 +37,14 @@ def quarantine_parser(
     format: str,  # noqa: A002
     source_system: str,
     received: Clock,
-    mapping: FieldMapping | None = None,
+    mapping: Explanation | None = None,
 ) -> Parser | None:
     """The parser for quarantined records of a format; `syslog` stands for messages whose content was not known."""
     if format == SYSLOG:
         return SyslogRouter(source_system=source_system, received=received)
     if format not in FORMATS:
         return None
-    told = mapping if format in MAPPED else None
+    told = mapping if format in (MAPPED if isinstance(mapping, FieldMapping) else ROUTED) else None
     return parser_for(format, source_system=source_system, received=received, mapping=told)
 
 

@@ -26,6 +26,7 @@ from alerts.triage import Triage
 from alerts.witnessing import witnessing
 from analytics.daily import Daily
 from analytics.engine import Analysis, Analytics
+from api.routes.hooks import HookMetrics
 from api.services import Services, assemble
 from dashboards.exports import ExportDesk
 from dashboards.reports import Reports
@@ -33,6 +34,9 @@ from dashboards.views import Site
 from domain.clock import Clock
 from domain.organisation import Organisation
 from domain.proof import EventProof
+from ingest.spool.desk import SpooledDesk
+from ingest.spool.metrics import SpoolMetrics
+from ingest.webhooks import HookTally
 from retention.archive import Archive
 from retention.disposal import Disposal
 from retention.holds import Holds
@@ -82,6 +86,7 @@ class Product:
     holds: Holds
     proofs: Proofs
     beyond: Beyond
+    hook_tally: HookTally
     channels: Sequence[Channel] = field(default_factory=tuple)
 
     @property
@@ -178,13 +183,14 @@ class Product:
             attest=self.beyond.ask,
         )
 
-    def services(self) -> Services:
-        """What the API needs."""
+    def services(self, spooled: SpooledDesk | None = None) -> Services:
+        """What the API needs; `spooled` is the desk for records that come in, where this process takes any in."""
         base = self.node.base
+        spool_metrics = [] if spooled is None else [SpoolMetrics(spooled, base.clock)]
         return assemble(
             engine=base.engine,
             ledger=self.node.ledger,
-            intake=self.intake,
+            intake=spooled or self.intake,
             alerts=self.alerts,
             outbox=self.outbox,
             clock=base.clock,
@@ -198,7 +204,11 @@ class Product:
             site=lambda: _site(self.context.org()),
             report=lambda name, params, form: self.reports().report(name, params, form),
             version=VERSION,
-            metrics=[AlertMetrics(alerts=self.alerts, outbox=self.outbox, sources=self.sources, clock=base.clock)],
+            metrics=[
+                *spool_metrics,
+                HookMetrics(self.hook_tally),
+                AlertMetrics(alerts=self.alerts, outbox=self.outbox, sources=self.sources, clock=base.clock),
+            ],
             is_proxied_tls=base.settings.http.proxied_tls,
         )
 
@@ -262,6 +272,7 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         holds=Holds(retention, clock, lambda: str(uuid.uuid4()), lambda event: record([event])),  # noqa: TID251 - ids are made here
         proofs=Proofs(engine, base.keys.origin),
         beyond=outside,
+        hook_tally=HookTally(),
         channels=channels,
     )
 

@@ -3,21 +3,28 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from fastapi import APIRouter
+
 from api.app import create_app
+from api.routes import hooks as hook_routes
 from api.routes import intake as intake_routes
+from api.routes import otlp as otlp_routes
+from api.services import Services
 from ingest.collectors.listeners import Listener
 from ingest.collectors.syslog import SyslogCollector
 from ingest.collectors.tally import Transport
 from ingest.collectors.tls import ensure_certificates, server_context
+from runtime.hooks import build_hooks, https_get
 from runtime.jobs import Scheduler, schedule
 from runtime.listening import served
 from runtime.product import Product
+from runtime.spooling import spooled
 
 
 class Part(StrEnum):
@@ -50,23 +57,29 @@ def serving(product: Product, parts: frozenset[Part] = frozenset(Part)) -> Itera
     """Start the parts; at the end stop taking in, store what arrived, stop the schedule. Raises ConfigError."""
     settings = product.settings
     with ExitStack() as stack:
-        syslog, authority = None, None
+        syslog, authority, desk = None, None, None
         if Part.INGEST in parts:
+            desk = stack.enter_context(spooled(product.intake, settings.spool, settings.state_dir, product.clock))
             listeners, authority = _listeners(product)
             if listeners:
-                syslog = stack.enter_context(SyslogCollector(listeners, product.intake, product.clock))
+                syslog = stack.enter_context(SyslogCollector(listeners, desk, product.clock))
         stopped = threading.Event()
         stack.enter_context(_recording(product))
         base_url = ""
         if parts & {Part.API, Part.INGEST}:
-            more = [intake_routes.router] if Part.INGEST in parts else []
-            app = create_app(product.services(), more)
+            more = _intake_routes(product) if Part.INGEST in parts else []
+            app = create_app(product.services(desk), more)
             base_url = stack.enter_context(served(app, settings.http.host, settings.http.port, stopped.set))
         if Part.WORKER in parts:
             scheduler = Scheduler(schedule(product), lambda _: stopped.set())
             scheduler.start()
             stack.callback(scheduler.stop)
         yield Serving(product=product, base_url=base_url, syslog=syslog, authority=authority, stopped=stopped)
+
+
+def _intake_routes(product: Product) -> Sequence[Callable[[Services], APIRouter]]:
+    made = build_hooks(product.settings.hooks, clock=product.clock, fetch=https_get())
+    return [intake_routes.router, otlp_routes.router, lambda services: hook_routes.router(services, made, product.hook_tally)]
 
 
 @contextmanager

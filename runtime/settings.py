@@ -12,6 +12,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from domain.errors import ConfigError
+from runtime.hooks import HookSettings
+from runtime.spooling import SpoolSettings
 
 PREFIX = "PHITRAIL_"
 
@@ -136,6 +138,8 @@ class Settings(Group):
     ledger: Ledger = Ledger()
     http: Http = Http()
     syslog: Syslog = Syslog()
+    spool: SpoolSettings = SpoolSettings()
+    hooks: HookSettings = HookSettings()
     alerts: Alerts = Alerts()
     analytics: Analytics = Analytics()
     retention: Retention = Retention()

@@ -5,6 +5,7 @@ A slow hash protects what people choose; a key has 256 bits of its own and is ch
 
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from domain.clock import Clock
 from domain.errors import InvalidInput, NotFound
 from store.accounts import Role, TokenSource
 from store.engine import Engine
+
+_LOG = logging.getLogger(__name__)
 
 _FORM = re.compile(r"pht_([0-9a-f]{12})_([A-Za-z0-9_-]{20,128})")
 
@@ -102,7 +105,10 @@ class ApiKeys:
         if key_id in self._noted and now - self._noted[key_id] < _NOTE_USE_EVERY:
             return
         self._noted[key_id] = now
-        self._engine.insert("api_key_uses", pl.DataFrame({"key_id": [key_id], "used": [now]}))
+        try:
+            self._engine.insert("api_key_uses", pl.DataFrame({"key_id": [key_id], "used": [now]}))
+        except Exception as error:  # noqa: BLE001 - a store that cannot write now is no reason to turn a sender away
+            _LOG.warning("the use of an API key was not noted (%s)", type(error).__name__)
 
     def _rows(self, where: str, **parameters: object) -> list[tuple[ApiKey, bytes]]:
         frame = self._engine.frame(_NEWEST.format(where=where), **parameters)

@@ -140,6 +140,7 @@ def _answer(counts: Counts) -> Response:
         "accepted": counts.accepted,
         "duplicate": counts.duplicate,
         "quarantined": counts.quarantined,
+        "spooled": counts.spooled,
     }
     return Response(orjson.dumps(body), media_type="application/json")
 

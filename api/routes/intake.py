@@ -1,7 +1,8 @@
 """Where records come in over HTTP: JSON Lines or an array of events, and FHIR AuditEvents (IHE ITI-20, ATX: FHIR Feed).
 
 The answer comes only after everything in it is durable. A record that cannot be understood is not an error of the request: it is in
-quarantine, and its place in the answer says so.
+quarantine, and its place in the answer says so. While the store is away a record is durable in the spool: the answer is 202 then,
+and the record's place in it says `spooled`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +20,10 @@ from api.problems import Problem, problem_response
 from api.services import Services
 from domain.errors import InvalidInput
 from domain.json import Json
-from domain.record import Receipt
+from domain.record import Receipt, Status, became
 from ingest.parsers import parser_for
 from ingest.parsers.fhir_bundle import bundle_entries
-from ingest.pipeline import BATCH_RECORDS, Record, count, parsed_records, status_of, store_records, understood
+from ingest.pipeline import BATCH_RECORDS, Record, count, parsed_records, store_records, understood
 
 EVENT_TYPES = (
     "application/x-ndjson",
@@ -35,6 +36,21 @@ EVENT_TYPES = (
 FHIR_TYPES = (MEDIA_TYPE, "application/json")
 
 _UNSUPPORTED = Problem(415, "unsupported-media-type", "This form of body is not read here")
+
+_SPOOLED = Answer(
+    202,
+    None,
+    {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "information",
+                "code": "informational",
+                "diagnostics": "kept in the spool while the store is away; it is stored when the store returns",
+            }
+        ],
+    },
+)
 
 Work = Callable[[Services, Iterator[bytes], str], Response]
 """Stores the unpacked body of a request as records of a source system, and answers."""
@@ -61,12 +77,12 @@ def router(services: Services) -> APIRouter:
 
     @routes.post("/v1/events", operation_id="sendEvents", openapi_extra=_body(EVENT_TYPES))
     async def send_events(request: Request, principal: Sender) -> Response:
-        """Store events; one result for each record, in order, once they are durable. Sending again is safe."""
+        """Store events; one result for each record, in order, once they are durable. 202 while some wait in the spool."""
         return await receive(request, principal, EVENT_TYPES, _store_events)
 
     @routes.post("/fhir/AuditEvent", operation_id="createAuditEvent", openapi_extra=_body(FHIR_TYPES))
     async def create_audit_event(request: Request, principal: Sender) -> Response:
-        """Store one AuditEvent: 201 when new, 200 when known, 202 when it is kept in quarantine."""
+        """Store one AuditEvent: 201 when new, 200 when known, 202 when it is kept in quarantine or in the spool."""
         return await receive(request, principal, FHIR_TYPES, _store_resource)
 
     @routes.post("/fhir", operation_id="sendBundle", openapi_extra=_body(FHIR_TYPES))
@@ -80,16 +96,18 @@ def router(services: Services) -> APIRouter:
 def _store_events(services: Services, content: Iterator[bytes], source_system: str) -> Response:
     parser = parser_for("phitrail", source_system=source_system, received=services.clock)
     answers = _store(services, list(parsed_records(content, parser, source_system=source_system)))
-    counts, head = count(answers), services.ledger.head()
+    spooled = sum(_is_spooled(receipts) for receipts in answers)
+    counts, head = count(receipts for receipts in answers if not _is_spooled(receipts)), services.ledger.head()
     body = {
-        "read": counts.read,
+        "read": len(answers),
         "accepted": counts.accepted,
         "duplicate": counts.duplicate,
         "quarantined": counts.quarantined,
+        "spooled": spooled,
         "head": {"writer": head.writer, "seq": head.seq},
         "results": [_result(number, receipts) for number, receipts in enumerate(answers, 1)],
     }
-    return Response(orjson.dumps(body), media_type="application/json")
+    return Response(orjson.dumps(body), status_code=202 if spooled else 200, media_type="application/json")
 
 
 def _store_resource(services: Services, content: Iterator[bytes], source_system: str) -> Response:
@@ -111,7 +129,7 @@ def _store_bundle(services: Services, content: Iterator[bytes], source_system: s
 def _store_resources(services: Services, resources: Sequence[bytes], source_system: str) -> list[Answer]:
     parser = parser_for("fhir-auditevent", source_system=source_system, received=services.clock)
     records = [understood(parser, resource, source_system=source_system) for resource in resources]
-    return [answer_to(receipts) for receipts in _store(services, records)]
+    return [_SPOOLED if _is_spooled(receipts) else answer_to(receipts) for receipts in _store(services, records)]
 
 
 def _store(services: Services, records: Sequence[Record]) -> list[list[Receipt]]:
@@ -119,6 +137,10 @@ def _store(services: Services, records: Sequence[Record]) -> list[list[Receipt]]
     for start in range(0, len(records), BATCH_RECORDS):
         answers += store_records(services.intake, records[start : start + BATCH_RECORDS])
     return answers
+
+
+def _is_spooled(receipts: Sequence[Receipt]) -> bool:
+    return became(receipts) is Status.SPOOLED
 
 
 def _whole(content: Iterator[bytes]) -> bytes:
@@ -141,8 +163,8 @@ def _bundle_type(body: bytes) -> str | None:
 
 def _result(number: int, receipts: Sequence[Receipt]) -> Mapping[str, Json]:
     """One record's place in the answer. `n` counts records from 1."""
-    became = status_of(receipts)
-    receipt = next(receipt for receipt in receipts if receipt.status is became)
+    status = became(receipts)
+    receipt = next(receipt for receipt in receipts if receipt.status is status)
     fields: Mapping[str, Json] = {
         "event_id": receipt.event_id,
         "writer": receipt.writer,
@@ -151,7 +173,7 @@ def _result(number: int, receipts: Sequence[Receipt]) -> Mapping[str, Json]:
         "reason": receipt.reason,
         "quarantine_id": receipt.quarantine_id,
     }
-    return {"n": number, "status": became.value, **{name: value for name, value in fields.items() if value is not None}}
+    return {"n": number, "status": status.value, **{name: value for name, value in fields.items() if value is not None}}
 
 
 def _body(types: Sequence[str]) -> dict[str, object]:

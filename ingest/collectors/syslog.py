@@ -109,6 +109,7 @@ def _counters(settings: Listener, port: Port, feed: Feed) -> ListenerCounters:
         accepted=tally.stored.accepted,
         duplicate=tally.stored.duplicate,
         quarantined=tally.stored.quarantined,
+        spooled=tally.stored.spooled,
         abandoned=tally.abandoned,
         backpressure=tally.backpressure,
         failures=tally.failures,

@@ -18,9 +18,10 @@ class Transport(StrEnum):
 class ListenerCounters:
     """One listener, since it started.
 
-    messages = accepted + duplicate + quarantined + waiting + abandoned. `dropped` datagrams found the queue full and are not among
-    the messages; `incomplete` messages and those too long are, as quarantined. `abandoned` is what was still waiting when the
-    listener was stopped while the store was away or had refused to go on. `fault` says why storing has stopped for good.
+    messages = accepted + duplicate + quarantined + spooled + waiting + abandoned. `spooled` ones are durable on this node's disk
+    until a store that is away returns. `dropped` datagrams found the queue full and are not among the messages; `incomplete`
+    messages and those too long are, as quarantined. `abandoned` is what was still waiting when the listener was stopped while
+    neither store nor spool took it. `fault` says why storing has stopped for good.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ListenerCounters:
     accepted: int
     duplicate: int
     quarantined: int
+    spooled: int
     abandoned: int
     backpressure: int
     failures: int

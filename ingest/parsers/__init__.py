@@ -43,6 +43,7 @@ from ingest.parsers.otlp_records import otlp_records
 from ingest.parsers.phitrail import PhitrailParser
 from ingest.parsers.postfix import PostfixParser
 from ingest.parsers.records import MAX_RECORD, Feed, Oversize, lines
+from ingest.parsers.route_mapping import RouteMapping, routes_of
 from ingest.parsers.sendmail import SendmailParser
 from ingest.parsers.tlsrpt import TlsrptParser
 from ingest.parsers.tlsrpt_mail import tlsrpt_records
@@ -56,14 +57,20 @@ __all__ = [
     "FORMATS",
     "MAPPED",
     "MAX_RECORD",
+    "ROUTED",
+    "Explanation",
     "FieldMapping",
     "Oversize",
     "Parser",
     "mapping_names",
     "parser_for",
+    "read_explanation",
     "read_mapping",
     "split_records",
 ]
+
+Explanation = FieldMapping | RouteMapping
+"""What a file beside the data may say of a format: what its fields mean, or what its routes are."""
 
 
 class Parser(Protocol):
@@ -90,15 +97,17 @@ class _Given:
     zone: tzinfo
     tls_logging_proven: bool
     mapping: FieldMapping | None
+    routes: RouteMapping | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How a parser is made, how its stream is cut, and whether a mapping file may explain it."""
+    """How a parser is made, how its stream is cut, and whether a file of fields or of routes may explain it."""
 
     make: Callable[[_Given], Parser]
     records: Callable[[Feed, int], Iterator[bytes | Oversize]]
     is_mapped: bool = False
+    is_routed: bool = False
 
 
 def _webhook(name: str) -> _Format:
@@ -152,13 +161,34 @@ _TABLE: Mapping[str, _Format] = {
     "authelia": _Format(
         lambda g: AutheliaParser(g.system, received=g.received, zone=g.zone, mapping=g.mapping), json_records, is_mapped=True
     ),
-    "nginx": _Format(lambda g: NginxParser(g.system, received=g.received, zone=g.zone), nginx_records),
-    "apache": _Format(lambda g: ApacheParser(g.system, received=g.received, zone=g.zone), lines),
+    "nginx": _Format(
+        lambda g: NginxParser(g.system, received=g.received, zone=g.zone, routes=g.routes), nginx_records, is_routed=True
+    ),
+    "apache": _Format(lambda g: ApacheParser(g.system, received=g.received, zone=g.zone, routes=g.routes), lines, is_routed=True),
     "otlp-logs": _Format(lambda g: OtlpLogsParser(g.system, received=g.received, mapping=g.mapping), otlp_records, is_mapped=True),
 }
 FORMATS = tuple(sorted(_TABLE))
 MAPPED = frozenset(name for name, known in _TABLE.items() if known.is_mapped)
-"""Formats that a mapping file may explain."""
+"""Formats whose fields a mapping file may explain."""
+
+ROUTED = frozenset(name for name, known in _TABLE.items() if known.is_routed)
+"""Formats of web servers, to which a route file says what was done by a request."""
+
+
+def read_explanation(text: str, format: str | None = None) -> Explanation:  # noqa: A002
+    """The file that explains a format; without one, of whichever kind it is. Raises InvalidInput naming every problem."""
+    if format in ROUTED:
+        return routes_of(text)
+    try:
+        return read_mapping(text)
+    except InvalidInput:
+        if format is not None:
+            raise
+        try:
+            return routes_of(text)
+        except InvalidInput:
+            pass
+        raise
 
 
 def parser_for(
@@ -168,7 +198,7 @@ def parser_for(
     received: Clock,
     zone: tzinfo = UTC,
     tls_logging_proven: bool = False,
-    mapping: FieldMapping | None = None,
+    mapping: Explanation | None = None,
 ) -> Parser:
     """
     A fresh parser for one stream of `format`.
@@ -177,18 +207,30 @@ def parser_for(
     that a log line does not have at all. `zone` is what such time stamps are in. `tls_logging_proven` says that the Postfix at
     the other end logs every TLS session (smtp_tls_loglevel ≥ 1), so that a delivery without a TLS line was in the clear.
     `mapping` says what the sender of a format in MAPPED calls our fields, and in which zone its times are: rows of tables (csv,
-    openemr) have no other zone, and without one a time without an offset is refused.
+    openemr) have no other zone, and without one a time without an offset is refused. For a format in ROUTED it says what its routes
+    are.
     Raises InvalidInput for a format that is not known, naming those that are, for an unusable source system, and for a mapping that
     the format does not take or that names too little for it.
     """
     if not 0 < len(source_system) <= 128:
         raise InvalidInput("the source system needs a name of 1 to 128 characters")
-    if mapping is not None and format in FORMATS and format not in MAPPED:
-        raise InvalidInput(f"{format} takes no mapping; formats that do: {', '.join(sorted(MAPPED))}")
     known = _TABLE.get(format)
     if known is None:
         raise _unknown(format)
-    given = _Given(system=source_system, received=received, zone=zone, tls_logging_proven=tls_logging_proven, mapping=mapping)
+    routes, fields = (mapping, None) if isinstance(mapping, RouteMapping) else (None, mapping)
+    if fields is not None and not known.is_mapped:
+        what = "takes a file of routes" if known.is_routed else "takes no mapping"
+        raise InvalidInput(f"{format} {what}; formats whose fields can be mapped: {', '.join(sorted(MAPPED))}")
+    if routes is not None and not known.is_routed:
+        raise InvalidInput(f"{format} has no routes; formats that do: {', '.join(sorted(ROUTED))}")
+    given = _Given(
+        system=source_system,
+        received=received,
+        zone=zone,
+        tls_logging_proven=tls_logging_proven,
+        mapping=fields,
+        routes=routes,
+    )
     return known.make(given)
 
 

@@ -9,8 +9,8 @@ from domain.clock import Clock
 from domain.errors import InvalidInput
 from ingest.parsers.authelia_messages import read_message
 from ingest.parsers.field_mapping import FieldMapping
-from ingest.parsers.mail_lines import LONGEST_LINE
 from ingest.parsers.identity_events import IdentityParser, Said, address, moment, outsider, person, system
+from ingest.parsers.mail_lines import LONGEST_LINE
 from ingest.parsers.repeats import Repeats
 from ingest.parsers.shapes import decode_json, kind_of, text_of
 from ingest.parsers.syslog import read_syslog

@@ -7,10 +7,10 @@ from domain.event import Actor, ActorKind
 from ingest.parsers.access_words import plain
 from ingest.parsers.entra_records import Entry, envelope_details, geo_of, ip_of_entry
 from ingest.parsers.entra_table import OUTCOMES
+from ingest.parsers.identity_events import Said, address, outsider, person, service, system
 from ingest.parsers.m365_actions import action_of
 from ingest.parsers.m365_directory import changes_of, consent_of, new_value
 from ingest.parsers.m365_fields import Fields, pairs
-from ingest.parsers.identity_events import Said, address, outsider, person, service, system
 
 _MOST_TARGETS = 100
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from domain.event import Geo
 from ingest.parsers.entra_table import SIGN_INS
-from ingest.parsers.m365_fields import Fields
 from ingest.parsers.identity_events import address, place
+from ingest.parsers.m365_fields import Fields
 
 _RISKS = ("riskevents", "riskyusers", "userriskevents", "riskyserviceprincipals", "serviceprincipalriskevents")
 _CARRIERS = ("azure", "event", "data", "message", "raw")

@@ -13,8 +13,8 @@ from domain.json import canonical, normalise
 from ingest.parsers.entra_audit import directory_audit, graph_activity, provisioning, risk_event
 from ingest.parsers.entra_records import Entry, entry_of
 from ingest.parsers.entra_signins import sign_in
-from ingest.parsers.m365_records import objects_of, utc_moment
 from ingest.parsers.identity_events import IdentityParser, Said
+from ingest.parsers.m365_records import objects_of, utc_moment
 
 _TIMES = ("createddatetime", "activitydatetime", "timegenerated", "detecteddatetime", "time")
 _DETECTED = ("time", "detecteddatetime", "activitydatetime", "timegenerated", "createddatetime", "risklastupdateddatetime")

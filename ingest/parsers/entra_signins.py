@@ -6,8 +6,8 @@ from datetime import datetime
 from domain.event import Actor, ActorKind, Device, DeviceKind
 from ingest.parsers.entra_records import Entry, envelope_details, geo_of, ip_of_entry
 from ingest.parsers.entra_table import DENIED, GRANTED, INTERRUPTED, LEGACY, REFUSED, SIGN_INS
-from ingest.parsers.m365_fields import Fields, flag, pairs, unpacked
 from ingest.parsers.identity_events import Said, outsider, person, service, system
+from ingest.parsers.m365_fields import Fields, flag, pairs, unpacked
 
 _MOST_POLICIES = 100
 

@@ -20,9 +20,9 @@ from ingest.parsers.access_words import plain
 from ingest.parsers.addresses import is_inside
 from ingest.parsers.exchange_lines import Lines, text_of_line
 from ingest.parsers.exchange_table import DELETED, MEANINGS, OTHER, OUR_HOPS, Meaning
+from ingest.parsers.identity_events import address, compact
 from ingest.parsers.m365_fields import Fields
 from ingest.parsers.m365_records import is_json, objects_of, utc_moment
-from ingest.parsers.identity_events import address, compact
 from ingest.parsers.syslog import read_syslog
 from ingest.parsers.webhook_values import bare_id, recipient, reply
 

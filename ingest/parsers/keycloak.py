@@ -13,9 +13,6 @@ import orjson
 from domain.clock import Clock
 from domain.errors import InvalidInput
 from ingest.parsers.field_mapping import FieldMapping
-from ingest.parsers.keycloak_lines import KeycloakLine, event_fields, is_trace, read_line
-from ingest.parsers.keycloak_table import admin_action, user_action
-from ingest.parsers.mail_lines import LONGEST_LINE
 from ingest.parsers.identity_events import (
     IdentityParser,
     Said,
@@ -29,6 +26,9 @@ from ingest.parsers.identity_events import (
     system,
     text_or_number,
 )
+from ingest.parsers.keycloak_lines import KeycloakLine, event_fields, is_trace, read_line
+from ingest.parsers.keycloak_table import admin_action, user_action
+from ingest.parsers.mail_lines import LONGEST_LINE
 from ingest.parsers.recent import Recent
 from ingest.parsers.repeats import Repeats
 from ingest.parsers.shapes import decode_json, kind_of, mapping, text_of

@@ -15,13 +15,13 @@ from domain.json import canonical, normalise
 from ingest.parsers.access_words import plain
 from ingest.parsers.delimited import fields_of
 from ingest.parsers.field_mapping import FieldMapping
+from ingest.parsers.identity_events import IdentityParser, Said, address, outsider, person, service, system
 from ingest.parsers.m365_actions import LOGINS_FAILED, OUTCOMES, operation_of, user_type
 from ingest.parsers.m365_details import details_of, target_user
 from ingest.parsers.m365_exchange import is_throttled
 from ingest.parsers.m365_fields import Fields, unpacked
 from ingest.parsers.m365_meanings import Common, meanings_of
 from ingest.parsers.m365_records import Rows, is_json, objects_of, utc_moment
-from ingest.parsers.identity_events import IdentityParser, Said, address, outsider, person, service, system
 
 STOPPED_FOR = timedelta(hours=24)
 """For how long Exchange records no more reads of a mailbox that had more than 1,000 of them in a day."""

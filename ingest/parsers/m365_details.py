@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from ingest.parsers.access_words import plain
+from ingest.parsers.identity_events import address, is_empty
 from ingest.parsers.m365_directory import changes_of, new_value
 from ingest.parsers.m365_exchange import mailbox_details, parameters_of
 from ingest.parsers.m365_fields import Fields, pairs, unpacked
-from ingest.parsers.identity_events import address, is_empty
 
 _LONGEST = 2000
 """Characters of a field that is kept in `attributes`."""

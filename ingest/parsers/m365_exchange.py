@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ingest.parsers.identity_events import text_or_number
 from ingest.parsers.m365_actions import INBOX_RULES, LOGON_TYPES
 from ingest.parsers.m365_fields import Fields, flag, pairs, unpacked
-from ingest.parsers.identity_events import text_or_number
 from ingest.parsers.webhook_values import bare_id
 
 _BETWEEN = re.compile(r"[\s;,<>()\[\]\"'|]+")

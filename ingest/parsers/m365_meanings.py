@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.event import Actor, Source
+from ingest.parsers.identity_events import address, system
 from ingest.parsers.m365_actions import MAIL_TAKEN, action_of, is_mail_policy
 from ingest.parsers.m365_details import named_application, recipients_of
 from ingest.parsers.m365_directory import consent_of, new_value
 from ingest.parsers.m365_exchange import Forwarding, auditing_of, copies_of, forwarding_of, parameters_of
 from ingest.parsers.m365_fields import Fields
-from ingest.parsers.identity_events import address, system
 from ingest.parsers.webhook_values import recipient
 
 _MOST_FORWARDS = 1000

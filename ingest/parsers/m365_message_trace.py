@@ -14,9 +14,9 @@ from domain.errors import InvalidInput
 from domain.event import Actor, ActorKind, AuditEvent, Source
 from domain.json import canonical, normalise
 from domain.record import Parsed, Rejected
+from ingest.parsers.identity_events import address, compact
 from ingest.parsers.m365_fields import Fields
 from ingest.parsers.m365_records import Rows, is_json, objects_of, utc_moment
-from ingest.parsers.identity_events import address, compact
 from ingest.parsers.webhook_values import bare_id, recipient, reply
 
 Meaning = tuple[str, str | None]

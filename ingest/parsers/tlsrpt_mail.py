@@ -172,7 +172,7 @@ def _zipped(data: bytes, budget: _Budget) -> Iterator[bytes]:
             for name in names:
                 with archive.open(name) as file:
                     yield budget.take(iter(lambda: file.read(65536), b""))
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
         raise InvalidInput("the zip archive is damaged, encrypted or packed in a way that is not read here") from None
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from domain.clock import system_clock
 from ingest.files import STANDARD_INPUT, IngestSummary, UnreadableInput, ingest_files, mapping_beside, mapping_in
-from ingest.parsers import FORMATS, MAPPED, parser_for
+from ingest.parsers import FORMATS, parser_for
 from ingest.replay import quarantine_parser, replay
 from runtime.cli.options import AsJson, DataDir, err, out, settings
 from runtime.node import open_base, open_node
@@ -64,7 +64,7 @@ def ingest(
                 source_system=source_system,
                 intake=node.intake,
                 clock=system_clock,
-                mapping=None if mapping is None else mapping_in(mapping),
+                mapping=None if mapping is None else mapping_in(mapping, format),
                 progress=lambda size: bar.advance(task, size),
             )
         except UnreadableInput as trouble:
@@ -138,8 +138,8 @@ def sources_test(
     """Show how each record of a file would be understood. Nothing is stored."""
     from runtime.sources import understood
 
-    told = mapping_beside(file) if mapping is None else mapping_in(mapping)
-    parser = parser_for(format, source_system="test", received=system_clock, mapping=told if format in MAPPED else None)
+    told = mapping_beside(file, format) if mapping is None else mapping_in(mapping, format)
+    parser = parser_for(format, source_system="test", received=system_clock, mapping=told)
     for record in understood(file, parser):
         if as_json:
             print(json.dumps(record, ensure_ascii=False))

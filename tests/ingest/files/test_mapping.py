@@ -7,6 +7,7 @@ import pytest
 from domain.clock import system_clock
 from domain.errors import InvalidInput
 from ingest.files import ingest_files, mapping_beside
+from ingest.parsers import FieldMapping, parser_for
 from ingest.replay import quarantine_parser, replay
 from store.engine import Engine
 from store.intake import Intake
@@ -58,7 +59,7 @@ def test_rows_that_waited_are_replayed_with_a_mapping(engine: Engine, tmp_path: 
     assert stored(engine, tmp_path, data) == (0, 2)
     mapping = tmp_path / "march.toml"
     mapping.write_text(MAPPING, encoding="utf-8")
-    told = mapping_beside(data)
+    told = mapping_beside(data, "csv")
 
     clock = TickingClock()
     with node(engine, tmp_path, clock) as live:
@@ -83,5 +84,18 @@ def test_a_mapping_that_is_none_stops_before_anything_is_stored(engine: Engine, 
 def test_a_format_that_takes_none_ignores_what_lies_beside(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(MAPPING, encoding="utf-8")
 
-    assert quarantine_parser("postfix", "mx", system_clock, mapping_beside(tmp_path / "a.log")) is not None
-    assert mapping_beside(Path("-")) is None
+    assert quarantine_parser("postfix", "mx", system_clock, mapping_beside(tmp_path / "a.log", "cef")) is not None
+    assert mapping_beside(Path("-"), "csv") is None
+
+
+def test_a_web_log_takes_routes_and_no_fields(tmp_path: Path) -> None:
+    routes = tmp_path / "portal.toml"
+    routes.write_text('[[route]]\nmethod = "GET"\npath = "/portal/results"\naction = "view_results"\n', encoding="utf-8")
+
+    told = mapping_beside(tmp_path / "portal.log", "nginx")
+
+    assert quarantine_parser("nginx", "web", system_clock, told) is not None
+    with pytest.raises(InvalidInput, match="takes a file of routes"):
+        parser_for("apache", source_system="web", received=system_clock, mapping=FieldMapping())
+    with pytest.raises(InvalidInput, match="has no routes"):
+        parser_for("csv", source_system="web", received=system_clock, mapping=told)

@@ -155,7 +155,7 @@ def test_the_outcome_is_the_status(status: int | str, outcome: str | None) -> No
             {"duration_ms": 1, "upstream": "10.1.0.5:8080", "request_id": "0f" * 16},
         ),
         (
-            f'{TIME} - 200 200 - GET https a.example "/x?q=Doe" [Client 203.0.113.9] [Length 17] [Gzip 1.5] [Sent-to 10.0.0.5] "c" "-"',
+            f'{TIME} - 200 200 - GET https a.example "/x?q=Doe" [Client 203.0.113.9] [Length 17] [Gzip 1.5] [Sent-to u] "c" "-"',
             {
                 "ip": "203.0.113.9",
                 "method": "GET",
@@ -165,6 +165,16 @@ def test_the_outcome_is_the_status(status: int | str, outcome: str | None) -> No
                 "bytes": 17,
                 "user_agent": "c",
             },
+        ),
+        (
+            f'a.example 10.0.0.2, 198.51.100.4, 10.0.0.1 - - {TIME} "GET / HTTP/1.1" 200 1',
+            {"host": "a.example", "ip": "198.51.100.4", "forwarded_for": "10.0.0.2, 198.51.100.4, 10.0.0.1", "peer_ip": None},
+        ),
+        (f'198.51.100.4, 10.0.0.2 - bob {TIME} "GET / HTTP/1.1" 200 1', {"ip": "198.51.100.4", "actor": "bob", "host": None}),
+        (f'10.3.0.4, 10.0.0.2 - - {TIME} "GET / HTTP/1.1" 200 1', {"ip": "10.3.0.4"}),
+        (
+            f'a.example:80 "10.5.1.2, 198.51.100.4" 10.2.1.185 - - {TIME} "GET / HTTP/1.1" 200 1',
+            {"host": "a.example", "server_port": 80, "ip": "198.51.100.4", "peer_ip": "10.2.1.185"},
         ),
         (
             f'{TIME} 404 - GET http a.example "/x" [Client 203.0.113.9] [Length 17] [Gzip -] "c" "https://b.example/?q=Doe"',

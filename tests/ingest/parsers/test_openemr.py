@@ -339,7 +339,7 @@ def test_any_row_is_an_event_or_refused(row: dict[str, object]) -> None:
 def test_the_samples_of_the_page_are_understood() -> None:
     samples = re.findall(r"^```openemr\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-    assert len(samples) == 2
+    assert len(samples) == 3
     for sample in samples:
         parsed = read(sample.encode())
         assert parsed

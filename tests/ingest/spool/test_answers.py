@@ -88,7 +88,8 @@ def test_syslog_goes_on_into_the_spool_and_is_held_when_it_is_full(engine: Engin
     ):
         it.store.go_away(no_room)
         send_tcp(collector.address("tcp"), [counted(postfix_line(number)) for number in range(60)])
-        eventually(lambda: it.spool.state().records == 60)
+        eventually(lambda: collector.counters()[0].spooled == 60)
+        assert collector.counters()[0].waiting == 0
         assert it.entries() == []
 
         send_tcp(collector.address("tcp"), [counted(postfix_line(number)) for number in range(60, 120)])
