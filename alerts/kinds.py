@@ -68,6 +68,9 @@ KINDS = {
     "witness_quorum_missing": _kind("witness_quorum_missing", Subject.SOURCE, "The record is not witnessed"),
     "witness_refused": _kind("witness_refused", Subject.SOURCE, "A witness contradicts the audit record"),
     "source_silent": _kind("source_silent", Subject.SOURCE, "A source has gone silent"),
+    "source_numbers": _kind("source_numbers", Subject.SOURCE, "Events of a source are missing by number"),
+    "source_failing": _kind("source_failing", Subject.SOURCE, "Records of a source are not understood"),
+    "source_skewed": _kind("source_skewed", Subject.SOURCE, "The clock of a source is wrong"),
 }
 
 UNLISTED = Kind(family="", subject=Subject.PAIR, title="Finding to review")

@@ -1,36 +1,28 @@
 """The dead man's switch: a source that has stopped sending is a finding, for silence looks exactly like peace.
 
-Pure. How long a source may be quiet is set, or learned from its own rhythm: six times the usual gap between two events, at least an
-hour; and where it pauses regularly (nights, week-ends, a nightly batch), a quarter longer than nearly all of its pauses.
+Pure. How long a source may be quiet is set, or learned from its own rhythm (store/source_rhythm.py).
 Serves 45 CFR 164.312(b) (audit controls) and 164.308(a)(1)(ii)(D) (review of activity): what is not recorded is not reviewed.
 """
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import orjson
 
 from domain.clock import rfc3339
 from domain.finding import Finding, Severity
 from store.alert_events import SERVICE
-from store.sources import SourceActivity, Span
+from store.source_rhythm import learned
+from store.sources import SourceActivity
 
 LEARNING = timedelta(days=14)
 """How far back the rhythm is learned from: the `since` to ask `Sources.activity` with."""
 
 RULE_ID = "phitrail.source_silent"
 RULE_VERSION = "1"
-USUAL_GAPS = 6
-SHORTEST = timedelta(hours=1)
-LEAST_HOURS = 12
-"""With fewer active hours nothing is learned: the import of one file is no feed."""
-LEAST_PAUSES = 3
-"""Fewer pauses than this are no rhythm: one outage does not excuse the next."""
-PAUSE_MARGIN = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,33 +97,6 @@ def silence(
     """A finding for each source that has been quiet for longer than it should. The same silence is the same finding each time."""
     sources = listen(activities, now, expected=expected, listening_since=listening_since)
     return [_finding(source, source.expected) for source in sources if source.silent and source.expected is not None]
-
-
-def learned(spans: Sequence[Span]) -> timedelta | None:
-    """How long a source with these hours behind it may be quiet, or None where they tell too little."""
-    if len(spans) < LEAST_HOURS:
-        return None
-    between = [max(later.first - earlier.last, timedelta(0)) for earlier, later in pairwise(spans)]
-    gaps = [((span.last - span.first) / (span.events - 1), span.events - 1) for span in spans if span.events > 1]
-    gaps += [(gap, 1) for gap in between]
-    patience = max(USUAL_GAPS * _median(gaps), SHORTEST)
-    pauses = sorted(gap for gap in between if gap > SHORTEST)
-    if len(pauses) >= LEAST_PAUSES:
-        nearly_all = pauses[(9 * len(pauses) - 1) // 10]
-        patience = max(patience, PAUSE_MARGIN * nearly_all)
-    return patience
-
-
-def _median(weighted: Sequence[tuple[timedelta, int]]) -> timedelta:
-    """The gap in the middle, each counted as often as it occurred."""
-    ordered = sorted(weighted)
-    half = sum(weight for _, weight in ordered) / 2
-    passed = 0
-    for gap, weight in ordered:
-        passed += weight
-        if passed >= half:
-            return gap
-    raise AssertionError("a median needs at least one gap")
 
 
 def _finding(source: Listening, patience: timedelta) -> Finding:

@@ -16,6 +16,8 @@ from api.routes import (
     proofs,
     reports,
     session,
+    source_pages,
+    sources,
     static,
     subject_pages,
     system,
@@ -39,6 +41,8 @@ _OWN: Sequence[Routes] = (
     account.router,
     pages.router,
     subject_pages.router,
+    sources.router,
+    source_pages.router,
     static.router,
 )
 

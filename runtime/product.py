@@ -20,7 +20,9 @@ from alerts.dispatch import Dispatcher
 from alerts.follow import FindingsFollower
 from alerts.metrics import AlertMetrics
 from alerts.route import default_routing
-from alerts.silence import LEARNING, silence
+from alerts.sources_alarm import SourceAlarm
+from alerts.sources_metrics import SourceMetrics
+from alerts.sources_recovery import SourceRecovery
 from alerts.tampering import tampering
 from alerts.triage import Triage
 from alerts.witnessing import witnessing
@@ -61,6 +63,7 @@ from store.redaction import RedactionStore
 from store.reports import ReportQuestions
 from store.retention import RetentionStore
 from store.sessions import Sessions
+from store.source_watch import SourceWatch
 from store.sources import Sources
 
 VERSION = version("phitrail")
@@ -87,6 +90,8 @@ class Product:
     proofs: Proofs
     beyond: Beyond
     hook_tally: HookTally
+    source_watch: SourceWatch
+    source_alarm: SourceAlarm
     channels: Sequence[Channel] = field(default_factory=tuple)
 
     @property
@@ -122,12 +127,9 @@ class Product:
         return examined
 
     def listen(self) -> None:
-        """Raise every source that has gone silent for longer than it ever does."""
-        now = self.clock()
+        """Look at every source: raise what fell silent, stopped, or cannot be understood, and close what came back."""
         self.sources.refresh()
-        activity = self.sources.activity(since=now - LEARNING)
-        if self.findings.add(silence(activity, now, listening_since=self.started)):
-            self.follower.run()
+        self.source_alarm.run(self.clock(), listening_since=self.started)
 
     def verify(self) -> None:
         """Recompute the record; raise it as the gravest alert when it does not fit what was signed."""
@@ -154,6 +156,7 @@ class Product:
         since = self.clock() - timedelta(days=1)
         self.alerts.rerecord(since)
         self.outbox.rerecord(since)
+        self.source_watch.gaps.rerecord(since)
 
     def close_days(self) -> None:
         """Run the daily detectors over local days that are over, and raise what was found."""
@@ -207,6 +210,7 @@ class Product:
             metrics=[
                 *spool_metrics,
                 HookMetrics(self.hook_tally),
+                SourceMetrics(self.source_watch, base.clock),
                 AlertMetrics(alerts=self.alerts, outbox=self.outbox, sources=self.sources, clock=base.clock),
             ],
             is_proxied_tls=base.settings.http.proxied_tls,
@@ -238,6 +242,8 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         announce_within=announce_within,
     )
     findings = Findings(engine)
+    follower = FindingsFollower(findings, Cursors(engine), triage)
+    source_watch = SourceWatch(engine, record, context.org)
     retention = RetentionStore(engine)
     outside = beyond(node)
     return Product(
@@ -248,7 +254,9 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         outbox=outbox,
         analytics=Analytics(engine, clock=clock, daily=Daily(engine, context, clock=clock, budget=settings.analytics.daily_budget)),
         findings=findings,
-        follower=FindingsFollower(findings, Cursors(engine), triage),
+        follower=follower,
+        source_watch=source_watch,
+        source_alarm=SourceAlarm(source_watch, findings, follower, SourceRecovery(alerts, clock)),
         sources=Sources(engine),
         started=clock(),
         dispatcher=Dispatcher(

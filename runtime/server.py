@@ -24,6 +24,7 @@ from runtime.hooks import build_hooks, https_get
 from runtime.jobs import Scheduler, schedule
 from runtime.listening import served
 from runtime.product import Product
+from runtime.pulling import pulling
 from runtime.spooling import spooled
 
 
@@ -60,6 +61,7 @@ def serving(product: Product, parts: frozenset[Part] = frozenset(Part)) -> Itera
         syslog, authority, desk = None, None, None
         if Part.INGEST in parts:
             desk = stack.enter_context(spooled(product.intake, settings.spool, settings.state_dir, product.clock))
+            stack.enter_context(pulling(settings.pull, engine=product.node.base.engine, intake=product.intake, clock=product.clock))
             listeners, authority = _listeners(product)
             if listeners:
                 syslog = stack.enter_context(SyslogCollector(listeners, desk, product.clock))

@@ -13,11 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from domain.errors import ConfigError
 from runtime.hooks import HookSettings
+from runtime.pull_settings import PullSettings
 from runtime.spooling import SpoolSettings
 
 PREFIX = "PHITRAIL_"
 
-_FILE_SETTINGS = frozenset({"alerts__email__ca_file", "timestamps__ca_file", "witnesses__ca_file", "witnesses__policy_file"})
+_FILE_SETTINGS = frozenset(
+    {"alerts__email__ca_file", "pull__ca_file", "timestamps__ca_file", "witnesses__ca_file", "witnesses__policy_file"}
+)
 """Settings that are themselves the name of a file."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -146,6 +149,7 @@ class Settings(Group):
     witnesses: Witnesses = Witnesses()
     timestamps: Timestamps = Timestamps()
     copies: Copies = Copies()
+    pull: PullSettings = PullSettings()
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:

@@ -23,7 +23,7 @@ def step_event(alert: Alert) -> AuditEvent:
     """The ledger event of one version: who moved which alert to what. It names the alert, never whom it is about."""
     if alert.version == 1:
         action = "alert_opened"
-    elif alert.changed_by == SERVICE:
+    elif alert.changed_by == SERVICE and alert.status is not AlertStatus.RESOLVED:
         action = "alert_updated"
     else:
         action = _DECISIONS[alert.status]

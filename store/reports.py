@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.clock import microseconds
+from store.context import ContextStore
 from store.engine import Engine
+from store.source_watch import SourceView, SourceWatch
 
 _ACCESSES = """
 WITH chosen AS
@@ -178,6 +180,10 @@ class ReportQuestions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def sources(self, now: datetime) -> SourceView:
+        """Every source as it is now: states, gaps, and the coverage register."""
+        return SourceWatch(self._engine, lambda _: None, ContextStore(self._engine).org).view(now)
 
     def accesses(self, *, patient_id: str, since: datetime, until: datetime, actor_id: str, limit: int) -> list[Access]:
         """Accesses and portal events of one patient in order of time, at most `limit`; `actor_id` '' is everyone."""

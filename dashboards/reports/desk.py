@@ -15,6 +15,7 @@ from dashboards.reports.as_pdf import render_pdf
 from dashboards.reports.catalogue import Definition, Desk, Directory, NoNames, ReportParams
 from dashboards.reports.document import NAMELESS, Document, LedgerState
 from dashboards.reports.insecure_deliveries import INSECURE_DELIVERIES
+from dashboards.reports.log_source_coverage import LOG_SOURCE_COVERAGE
 from dashboards.reports.patient_access import PATIENT_ACCESS
 from dashboards.reports.wording import listing
 from domain.checkpoint import Head
@@ -25,7 +26,9 @@ from store.reports import ReportQuestions
 ROW_LIMIT = 20_000
 """Rows of one report: about four seconds of PDF, and more than a person reads."""
 
-DEFINITIONS: Mapping[str, Definition] = MappingProxyType({one.name: one for one in (PATIENT_ACCESS, INSECURE_DELIVERIES)})
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
+    {one.name: one for one in (PATIENT_ACCESS, INSECURE_DELIVERIES, LOG_SOURCE_COVERAGE)}
+)
 
 
 class Format(StrEnum):

@@ -15,6 +15,7 @@ from domain.clock import system_clock
 from ingest.files import STANDARD_INPUT, IngestSummary, UnreadableInput, ingest_files, mapping_beside, mapping_in
 from ingest.parsers import FORMATS, parser_for
 from ingest.replay import quarantine_parser, replay
+from runtime.cli import sources as source_commands
 from runtime.cli.options import AsJson, DataDir, err, out, settings
 from runtime.node import open_base, open_node
 from store.quarantine import Quarantine
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(context, name="context")
     sources = typer.Typer(help="Try a feed before connecting it.", no_args_is_help=True)
     sources.command("test")(sources_test)
+    source_commands.join(sources)
     app.add_typer(sources, name="sources")
 
 

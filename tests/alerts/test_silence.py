@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from alerts.group import group_key
-from alerts.silence import learned, listen, silence
+from alerts.silence import listen, silence
 from domain.controls import catalogue
 from domain.finding import Severity
+from store.source_rhythm import learned
 from store.sources import SourceActivity, Span
 from tests.alerts.builders import at
 

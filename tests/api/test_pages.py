@@ -32,6 +32,9 @@ PAGES = [
     "/accesses",
     "/accesses?department=Oncology&explained=no",
     "/alerts",
+    "/sources",
+    "/sources?view=coverage",
+    "/sources?view=gaps",
     "/alerts?view=all&severity=high",
     "/alerts?view=resolved",
     "/alerts/one",
@@ -331,9 +334,9 @@ def test_the_navigation_offers_only_what_the_role_may(house: House) -> None:
         page = Page(house.person(*roles).get("/").text)
         return {element.attributes["href"] for element in page.all("a") if "nav" in element.inside}
 
-    assert offered(Role.ADMIN) == {"/"}
-    assert offered(Role.ANALYST) == {"/", "/events?last=7d", "/alerts"}
-    assert offered(Role.AUDITOR) == {"/", "/events?last=7d", "/alerts", "/reports"}
+    assert offered(Role.ADMIN) == {"/", "/sources"}
+    assert offered(Role.ANALYST) == {"/", "/sources", "/events?last=7d", "/alerts"}
+    assert offered(Role.AUDITOR) == {"/", "/sources", "/events?last=7d", "/alerts", "/reports"}
 
 
 def test_static_files_are_those_and_no_others(house: House) -> None:

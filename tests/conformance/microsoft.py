@@ -16,11 +16,11 @@ from domain.record import Parsed
 from ingest.parsers.entra_signin import EntraSigninParser
 from ingest.parsers.exchange_lines import exchange_tracking_records
 from ingest.parsers.exchange_tracking import ExchangeTrackingParser
+from ingest.parsers.identity_events import address
 from ingest.parsers.m365_actions import USER_TYPES
 from ingest.parsers.m365_audit import M365AuditParser
 from ingest.parsers.m365_message_trace import M365MessageTraceParser
 from ingest.parsers.m365_records import m365_records, utc_moment
-from ingest.parsers.identity_events import address
 from ingest.parsers.records import Feed, Oversize
 from tests.conformance.agreement import RECEIVED, Agreement, Reading, alike, detail, keyed, leaves
 

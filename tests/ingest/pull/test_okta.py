@@ -189,3 +189,16 @@ def test_no_secret_is_in_the_state_or_the_log(bench: Bench, api: OktaApi, caplog
     assert "does not accept our credentials (401 E0000011)" in str(runner.state.last_error)
     assert "Secret" not in caplog.text + repr(runner.state)
     assert "sswsToken" not in caplog.text + repr(runner.state)
+
+
+def test_links_that_are_always_refused_are_not_asked_without_a_pause(bench: Bench, api: OktaApi) -> None:
+    api.refuses_links = True
+    fill(bench, api, 1, 2, 3, 4, 5)
+    runner = bench.runner(connector(bench, api))
+
+    waits = [runner.step() for _ in range(12)]
+
+    assert sum(wait > 0 for wait in waits) >= 4
+    api.refuses_links = False
+    bench.drain(runner)
+    assert bench.ids() == numbered(1, 2, 3, 4, 5)

@@ -3,10 +3,9 @@
 import gzip
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from ingest.parsers import split_records
 from ingest.pull import s3_prefix
@@ -24,12 +23,13 @@ def api(bench: Bench) -> Iterator[S3Api]:
 
 
 def connector(bench: Bench, api: S3Api, *, history: timedelta | None = None, bucket: str = "logs") -> S3Prefix:
+    boto3, config_of = import_module("boto3"), import_module("botocore.config")
     client = boto3.session.Session(
         aws_access_key_id="synthetic", aws_secret_access_key="hunter2", region_name="eu-central-1"
     ).client(
         "s3",
         endpoint_url=api.url,
-        config=Config(
+        config=config_of.Config(
             signature_version="s3v4",
             connect_timeout=5,
             read_timeout=5,

@@ -120,7 +120,7 @@ def test_a_token_that_ends_between_pages_is_replaced(bench: Bench, graph: GraphA
     for api, connector in ((graph, of_sign_ins(bench, graph)), (google, of_logins(bench, google))):
         runner = bench.runner(connector, name=connector.kind)
         for _ in range(30):
-            api.revoke()  # type: ignore[attr-defined]
+            api.revoke()
             if runner.step():
                 break
         assert runner.state.failures == 0
@@ -254,3 +254,19 @@ def test_the_longest_history_makes_no_gap_by_itself(bench: Bench, graph: GraphAp
 
     assert bench.ids() == numbered(1)
     assert bench.cursors.gaps() == []
+
+
+def test_links_that_are_always_refused_are_not_asked_without_a_pause(bench: Bench, graph: GraphApi) -> None:
+    graph.refuses_links = True
+    for number in range(8):
+        graph.add(number, bench.clock.now - timedelta(minutes=number + 2))
+    runner = bench.runner(of_sign_ins(bench, graph, timedelta(hours=1)))
+
+    waits = [runner.step() for _ in range(12)]
+
+    assert sum(wait > 0 for wait in waits) >= 4
+    assert runner.state.notice == "a window is listed anew"
+    assert runner.state.reached is None
+    graph.refuses_links = False
+    bench.drain(runner)
+    assert bench.ids() == numbered(*range(8))
