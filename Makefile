@@ -49,6 +49,10 @@ conformance: $(VENV)/.dev ## Compare the parsers with the answer keys of the sam
 bench: $(VENV)/.dev ## Ratios of the hot paths, measured in one run
 	@$(BIN)/python -m benchmarks
 
+.PHONY: evaluate
+evaluate: $(VENV)/.dev ## Detection on labelled hospitals of our own, against baselines (ARGS="--seeds 1,2 --scale moderate")
+	@$(BIN)/python -m benchmarks.evaluation $(ARGS)
+
 .PHONY: lock
 lock: ## Resolve the dependencies anew into the hash-locked requirements files (needs uv on the PATH)
 	uv pip compile -q pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.txt
