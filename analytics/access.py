@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from analytics.relationships.circumstances import circumstances
+from analytics.relationships.colleagues import with_colleagues
 from analytics.relationships.flags import flags
 from analytics.relationships.knowledge import Knowledge, people
 from analytics.relationships.movements import movements
@@ -61,6 +62,7 @@ def facts(accesses: pl.DataFrame, knowledge: Knowledge, asked: Movements, locate
     ]
     for part in parts:
         found = found.join(part, on="row", how="left")
+    found = with_colleagues(found, asked)
     records = pl.col("details").str.json_path_match("$.records").cast(pl.Int64, strict=False)
     return (
         found.sort("row")

@@ -34,6 +34,12 @@ WHERE {_BETWEEN} AND (city != '' OR country != '' OR
 
 _LAST_SEEN = f"SELECT actor_id, max(time) AS seen FROM access_facts WHERE {_BETWEEN} GROUP BY actor_id"
 
+_CARING = """
+SELECT patient_id, actor_department AS department, actor_id AS colleague_id, time AS seen FROM access_facts
+WHERE time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
+  AND patient_id IN {patients:Array(String)} AND explained = 1 AND arrayExists(kind -> kind != 'colleague', reason_kinds)
+"""
+
 _VISITED = f"SELECT DISTINCT actor_id, city, country FROM access_facts WHERE {_BETWEEN} AND (city != '' OR country != '')"
 
 _FREQUENTED = """
@@ -66,6 +72,13 @@ class Movements:
     def last_seen(self, actors: Sequence[str], since: datetime, until: datetime) -> pl.DataFrame:
         """When each of the actors last did anything in the period: actor_id, seen."""
         return self._engine.frame(_LAST_SEEN, actors=list(actors), since=microseconds(since), until=microseconds(until))
+
+    def caring(self, patients: Sequence[str], since: datetime, until: datetime) -> pl.DataFrame:
+        """Explained accesses to the patients in the period, apart from those explained by another access only.
+
+        patient_id, department, colleague_id, seen.
+        """
+        return self._engine.frame(_CARING, patients=list(patients), since=microseconds(since), until=microseconds(until))
 
     def visited(self, actors: Sequence[str], until: datetime) -> pl.DataFrame:
         """The places where the actors were within memory: actor_id, city, country."""

@@ -17,6 +17,9 @@ _NAMES = ("application", "app", "client_name", "display_name")
 
 _COURSE = r"(?i)hipaa|privacy|phi|security|confidential"
 
+FEWEST_TRAINED, KEPT_REGISTER = 20, 0.1
+"""Where more than this share of at least so many people have no valid training, it is the register that is not kept."""
+
 NOT_CARE = ("primary_care", "cohort")
 """Ties that do not end with care: they say nothing about when the patient was last treated."""
 
@@ -80,7 +83,12 @@ def _untrained(duties: pl.DataFrame) -> pl.DataFrame:
     apt = courses.with_columns(apt=pl.col("kind").str.contains(_COURSE))
     counted = apt.filter(pl.col("apt") | ~pl.col("apt").any().over("row"))
     valid = (pl.col("valid_to") > pl.col("time")).fill_null(value=True)
-    return counted.group_by("row").agg(untrained=~valid.any())
+    found = counted.group_by("row").agg(untrained=~valid.any(), staff_id=pl.col("staff_id").first())
+    people = found.group_by("staff_id").agg(pl.col("untrained").any())
+    lapsed = people["untrained"].mean()
+    if people.height >= FEWEST_TRAINED and isinstance(lapsed, float) and lapsed > KEPT_REGISTER:
+        return found.select("row", untrained=pl.lit(value=False))
+    return found.select("row", "untrained")
 
 
 def _since_care(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:

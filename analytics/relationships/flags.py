@@ -128,7 +128,8 @@ def _time_off(duties: pl.DataFrame) -> pl.DataFrame:
     """Whether the time lies in a leave, and for those whose shifts are on record, outside every shift."""
     covered = (pl.col("valid_from") <= pl.col("time")) & (pl.col("time") < pl.col("valid_to")).fill_null(value=True)
     return duties.group_by("row").agg(
-        on_leave=((pl.col("duty") == "leave") & covered).any(),
+        # The last shift before a leave often ends after midnight.
+        on_leave=((pl.col("duty") == "leave") & covered).any() & ~on_shift().any(),
         off_shift=rostered().any() & ~on_shift().any(),
     )
 

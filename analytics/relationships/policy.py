@@ -82,6 +82,7 @@ OTHER_REASONS: Mapping[str, float] = {
     "proxy": 1.0,
     "protocol_export": 0.8,
     "service_account": 0.8,
+    "colleague": 0.4,
 }
 """Reasons that do not come from a tie between a person and a patient, and their weights."""
 
