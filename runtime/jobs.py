@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from domain.clock import system_clock
 from domain.errors import IntegrityError
 from runtime.product import Product
 
@@ -20,6 +21,8 @@ class Job:
     name: str
     seconds: int
     run: Callable[[], object]
+    at_once: bool = False
+    """Whether it first runs at the start, and not after its interval: people look at what it finds."""
 
 
 def schedule(product: Product) -> Sequence[Job]:
@@ -30,9 +33,9 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="seal", seconds=60, run=product.node.keeper.seal_due),
         Job(name="analytics", seconds=settings.analytics.follow_seconds, run=product.follow),
         Job(name="days", seconds=60, run=product.close_days),
-        Job(name="silence", seconds=60, run=product.listen),
+        Job(name="silence", seconds=60, run=product.listen, at_once=True),
         Job(name="deliver", seconds=5, run=product.dispatcher.run_once),
-        Job(name="verify", seconds=300, run=product.verify),
+        Job(name="verify", seconds=300, run=product.verify, at_once=True),
         Job(name="witness", seconds=settings.witnesses.interval_seconds, run=product.witness),
         Job(name="copies", seconds=60, run=product.beyond.copying.run),
         Job(name="prune", seconds=3_600, run=product.prune),
@@ -52,10 +55,11 @@ class Scheduler:
             timezone="UTC",
         )
         for job in jobs:
-            self._scheduler.add_job(self._guarded(job), "interval", seconds=job.seconds, id=job.name)
+            first = {"next_run_time": system_clock()} if job.at_once else {}
+            self._scheduler.add_job(self._guarded(job), "interval", seconds=job.seconds, id=job.name, **first)
 
     def start(self) -> None:
-        """Start; each job runs for the first time after its interval."""
+        """Start; a job runs for the first time after its interval, unless it is one that runs at once."""
         self._scheduler.start()
 
     def stop(self) -> None:
