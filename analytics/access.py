@@ -54,13 +54,8 @@ class AccessFacts:
 def facts(accesses: pl.DataFrame, knowledge: Knowledge, asked: Movements, located: pl.DataFrame) -> pl.DataFrame:
     """The rows of `access_facts` for the given accesses, as of the time of each."""
     found = people(accesses.with_row_index("row").with_columns(known_at="time"), knowledge)
-    parts = [
-        reasons(found, knowledge),
-        flags(found, knowledge),
-        circumstances(found, knowledge),
-        movements(found, asked, located, knowledge),
-    ]
-    for part in parts:
+    found = found.join(reasons(found, knowledge), on="row", how="left")
+    for part in (flags(found, knowledge), circumstances(found, knowledge), movements(found, asked, located, knowledge)):
         found = found.join(part, on="row", how="left")
     found = with_colleagues(found, asked)
     records = pl.col("details").str.json_path_match("$.records").cast(pl.Int64, strict=False)

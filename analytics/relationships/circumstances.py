@@ -27,7 +27,7 @@ STAY_LIMIT = timedelta(days=400)
 
 
 def circumstances(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
-    """One row an access: row and `COLUMNS`. `found` is the frame of `people`.
+    """One row an access: row and `COLUMNS`. `found` is the frame of `people` with the `reasons` found.
 
     `untrained`: training is on record for the person, and none that is about privacy (or none at all) was valid at the time.
     `unregistered`: an application or destination that the register of applications does not have as approved; never where the
@@ -46,7 +46,10 @@ def circumstances(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
         untrained=pl.col("untrained").fill_null(value=False).cast(pl.UInt8),
         own_account=_own_account().cast(pl.UInt8),
         unregistered=_unregistered(knowledge).cast(pl.UInt8),
-        since_care_days=pl.col("since_care_days").fill_null(-1).cast(pl.Int32),
+        since_care_days=pl.when(pl.col("reasons").is_null())
+        .then(pl.col("since_care_days").fill_null(-1))
+        .otherwise(0)
+        .cast(pl.Int32),
         is_manager=pl.col("reports").fill_null(value=False).cast(pl.UInt8),
     )
 
@@ -92,7 +95,8 @@ def _untrained(duties: pl.DataFrame) -> pl.DataFrame:
 
 
 def _since_care(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
-    asked = found.filter(pl.col("patient_id") != "").select("row", "time", "known_at", "patient_id")
+    """Asked only where no reason was found: with one there is care, or work on the record."""
+    asked = found.filter((pl.col("patient_id") != "") & pl.col("reasons").is_null()).select("row", "time", "known_at", "patient_id")
     care = knowledge.ties.filter(~pl.col("link").is_in(NOT_CARE)).select(
         "patient_id", "valid_from", "valid_to", "known_from", "known_until"
     )
