@@ -10,6 +10,7 @@ import polars as pl
 from domain.json import Json
 from store.cursors import Span
 from store.engine import Engine
+from store.mail_knowledge import MailKnowledge
 
 _MAIL = """
 SELECT writer, seq, event_id, time, received, source_system, action, outcome, actor_id, patient_id, details FROM events
@@ -20,6 +21,8 @@ _SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("writer", "event_id", "source_system", "action", "outcome", "actor_id", "patient_id"), pl.String()),
     **dict.fromkeys(("to_domain", "direction", "category", "encryption"), pl.String()),
     **dict.fromkeys(("tls_verdict", "tls_version", "tls_cipher", "evidence", "policy_version"), pl.String()),
+    **dict.fromkeys(("policy_outcome", "policy_reasons", "policy_unknown", "policy_facts", "mail_policy"), pl.String()),
+    **dict.fromkeys(("recipient", "misdirected"), pl.String()),
     **dict.fromkeys(("phi", "auto_forwarded", "tls_weak", "opted_in"), pl.UInt8()),
     **dict.fromkeys(("time", "received"), pl.Datetime("us", "UTC")),
     "seq": pl.UInt64(),
@@ -45,7 +48,12 @@ class MailEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFact:
-    """What is known of one mail event. `phi` None is not known; `opted_in` says whether the patient had agreed to plain e-mail."""
+    """What is known of one mail event. `phi` None is not known; `opted_in` says whether the patient had agreed to plain e-mail.
+
+    `policy_outcome` is met, broken, unknown, not_sent or '' (nothing to judge), by the version `mail_policy`. `policy_reasons`
+    (what was broken), `policy_unknown` (what could not be decided) and `misdirected` are words joined by ', '; `policy_facts` are
+    clauses joined by '; '.
+    """
 
     entry: MailEntry
     to_domain: str
@@ -61,6 +69,13 @@ class DeliveryFact:
     evidence: str
     opted_in: bool
     policy_version: str
+    policy_outcome: str = ""
+    policy_reasons: str = ""
+    policy_unknown: str = ""
+    policy_facts: str = ""
+    mail_policy: str = ""
+    recipient: str = ""
+    misdirected: str = ""
 
 
 class DeliveryFacts:
@@ -73,6 +88,10 @@ class DeliveryFacts:
         """The mail events among the entries of a span, in log order."""
         frame = self._engine.frame(_MAIL, writer=span.writer, first=span.first, last=span.last)
         return [MailEntry(**{**row, "details": _details(row["details"])}) for row in frame.iter_rows(named=True)]
+
+    def knowledge(self) -> MailKnowledge:
+        """What is known around mail entries, from the same store."""
+        return MailKnowledge(self._engine)
 
     def add(self, facts: Sequence[DeliveryFact]) -> None:
         """Keep facts; those of an entry that has some already replace them."""

@@ -53,7 +53,8 @@ _ACCESS = _EVENT | _fields(
 
 _DELIVERY = _fields(
     text="event_id source_system action outcome actor_id patient_id to_domain direction category encryption "
-    "tls_verdict tls_version tls_cipher evidence policy_version",
+    "tls_verdict tls_version tls_cipher evidence policy_version "
+    "policy_outcome policy_reasons policy_unknown policy_facts mail_policy recipient misdirected",
     flag="auto_forwarded tls_weak opted_in",
     unknown_flag="phi",
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.deliveries import Consents, Deliveries, fact
+from analytics.consents import Consents
+from analytics.deliveries import Deliveries, fact
 from domain.event import Actor, ActorKind, AuditEvent, Source
 from domain.json import Json
 from store.context import ContextStore

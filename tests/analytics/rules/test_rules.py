@@ -16,11 +16,15 @@ from tests.analytics.rules.facts import NOON, ZONE, clear_facts, insert_facts
 RULES = load_rules()
 CASES = [pytest.param(rule, case, id=f"{rule.kind}-{rule.rule_id[-2:]}-{case.name}") for rule in RULES for case in rule.tests]
 KINDS = [
-    *("audit_stopped", "before_leaving", "break_glass", "bulk_export", "dormant_account"),
-    *("household_access", "impossible_travel", "login_burst", "on_leave_active", "password_spray"),
-    *("plaintext_phi", "portal_takeover", "privilege_change", "restricted_access", "self_access"),
-    *("service_as_person", "shadow_destination", "shared_credential", "strange_place", "terminated_active"),
-    *("unapproved_application", "untrained", "unverified_certificate", "vip_access", "weak_tls"),
+    *("audit_stopped", "auto_forward_outside", "baa_expired", "before_leaving"),
+    *("break_glass", "bulk_export", "dormant_account", "forward_rule_outside"),
+    *("household_access", "impossible_travel", "login_burst", "mail_policy_weakened"),
+    *("marketing_after_optout", "marketing_with_phi", "marketing_without_optin", "misdirected_mail"),
+    *("mta_sts_violated", "on_leave_active", "password_spray", "phi_without_baa"),
+    *("plaintext_phi", "portal_takeover", "privilege_change", "restricted_access"),
+    *("self_access", "service_as_person", "shadow_destination", "shared_credential"),
+    *("strange_place", "terminated_active", "tls_downgrade", "unapproved_application"),
+    *("untrained", "unverified_certificate", "vip_access", "weak_tls"),
 ]
 
 
