@@ -186,7 +186,12 @@ def test_json_has_the_rows_and_the_signed_state_of_the_ledger(desk: Reports) -> 
 @pytest.mark.parametrize(
     ("name", "params", "form", "says"),
     [
-        ("who-knows", P1, "html", "there is no report named 'who-knows': choose insecure-deliveries, log-source-coverage and patient-access"),
+        (
+            "who-knows",
+            P1,
+            "html",
+            "there is no report named 'who-knows': choose insecure-deliveries, log-source-coverage and patient-access",
+        ),
         ("patient-access", MARCH, "html", "the report patient-access is about one patient: say which"),
         ("patient-access", P1, "xlsx", r"not written as Excel workbooks \(.xlsx\) yet: take .csv"),
         ("patient-access", P1, "doc", "cannot be written as 'doc': choose html, pdf, csv and json"),
