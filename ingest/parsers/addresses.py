@@ -1,7 +1,9 @@
 """Network addresses and identifiers as records spell them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import getaddresses, parseaddr
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -12,6 +14,14 @@ _INSIDE: tuple[IPv4Network | IPv6Network, ...] = tuple(
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )
+
+LONGEST_HEADER_LINE = 998
+"""Characters (RFC 5322 §2.1.1): what is longer is no mailbox."""
+
+_LONGEST_LIST = 8 * 1024
+"""Characters of a list of mailboxes that are read by the grammar, which costs microseconds a character."""
+
+_ADDRESSES = re.compile(r"(?<![^\s<>,;:\"()\[\]@])[^\s<>,;:\"()\[\]@]++@[^\s<>,;:\"()\[\]@]++")
 
 
 @lru_cache(maxsize=4096)
@@ -78,3 +88,26 @@ def patient_identifier(text: str) -> tuple[str, str | None]:
     if bar and value:
         return value, system or None
     return first, None
+
+
+def mailbox_address(text: str) -> str:
+    """The bare address of a mailbox with or without a name (RFC 5322 §3.4); empty where there is none.
+
+    Comments and groups nested without end are none: the standard library follows them by recursion.
+    """
+    if len(text) > LONGEST_HEADER_LINE:
+        return ""
+    try:
+        return parseaddr(text)[1].strip()
+    except RecursionError:
+        return ""
+
+
+def mailbox_addresses(text: str) -> list[str]:
+    """The bare addresses in a list of mailboxes; of a list beyond all measure those that are plainly written."""
+    if len(text) > _LONGEST_LIST:
+        return _ADDRESSES.findall(text)
+    try:
+        return [address for _, address in getaddresses([text]) if "@" in address]
+    except RecursionError:
+        return _ADDRESSES.findall(text)

@@ -12,7 +12,7 @@ from lxml import etree
 from domain.errors import InvalidInput
 
 _XML_START = re.compile(rb"<[?!A-Za-z]")
-_DECLARATION = re.compile(r"\s*<\?xml\b[^<>]*?\?>", re.IGNORECASE)
+_DECLARATION = re.compile(r"<\?xml\b[^<>]*?\?>", re.IGNORECASE)
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^<>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")

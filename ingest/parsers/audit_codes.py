@@ -79,6 +79,8 @@ _WRITES = frozenset({"create", "update", "patch"})
 _OUTCOMES = {"0": "success", "4": "failure", "8": "failure", "12": "failure"}
 _OTHER_OUTCOMES = {"success": "success", "information": "success", "warning": "failure", "error": "failure", "fatal": "failure"}
 _WORD = re.compile(r"[^a-z0-9]+")
+_LONGEST = 1_000
+"""Characters that are read of what should be a code or name."""
 
 
 def dicom_action(event: str, types: Collection[str], code: str | None) -> str | None:
@@ -124,4 +126,4 @@ def outcome_of(code: str | None) -> str | None:
 
 def snake(text: str) -> str:
     """A code or name as an action word."""
-    return _WORD.sub("_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()).strip("_")[:128]
+    return _WORD.sub("_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text[:_LONGEST]).lower()).strip("_")[:128]

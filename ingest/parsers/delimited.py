@@ -5,15 +5,18 @@ rows is therefore always a header and its row, and can be read without what came
 header. A quote that never closes costs its own line and not the rest of the file.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from sys import byteorder
 
 from domain.errors import InvalidInput
 from ingest.parsers.field_mapping import DELIMITERS
-from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
+from ingest.parsers.records import BLANK, BLANK_LINES, KEPT, Feed, Oversize
 
 MOST_FIELDS = 4096
 """Columns of one table. MySQL's limit, and more than any audit table has."""
@@ -39,10 +42,11 @@ class _End(Enum):
 class _Quotes:
     """Follows the fields of one row, line by line: a quoted field may hold line ends. Quotes count at the start of a field only."""
 
-    __slots__ = ("_delimiter", "_inside")
+    __slots__ = ("_delimiter", "_inside", "_whole")
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
+        self._whole = _whole_fields(delimiter)
         self._inside = False
 
     def line(self, text: str) -> _End:
@@ -51,6 +55,8 @@ class _Quotes:
             return _End.DONE
         at = 0
         while True:
+            if not self._inside and (whole := self._whole.match(text, at)):
+                at = whole.end()
             if self._inside or text.startswith('"', at):
                 found = _closing(text, at if self._inside else at + 1)
                 self._inside = found < 0
@@ -66,6 +72,13 @@ class _Quotes:
                 if at < 0:
                     return _End.DONE
             at += 1
+
+
+@lru_cache(maxsize=16)
+def _whole_fields(delimiter: str) -> re.Pattern[str]:
+    """What can be passed over at once: fields with the delimiter behind them, each tried once (possessive quantifiers)."""
+    mark = re.escape(delimiter)
+    return re.compile(rf'(?:(?:"(?:[^"]++|"")*+"|(?!")[^{mark}]*+){mark})*+')
 
 
 def _closing(text: str, at: int) -> int:
@@ -194,6 +207,10 @@ def _units(raw: bytes, codec: str) -> str:
     """One character for each code unit, so that offsets in the text are offsets in the bytes."""
     if codec not in _WIDE:
         return raw.decode("latin-1")
+    with suppress(UnicodeDecodeError):  # the quick way, right where no character takes two units
+        text = raw[: len(raw) & ~1].decode(codec, "surrogatepass")
+        if len(text) == len(raw) // 2:
+            return text
     units = array("H", raw[: len(raw) & ~1])
     if (codec == "utf-16-le") != (byteorder == "little"):
         units.byteswap()
@@ -251,6 +268,8 @@ class _Rows:
         while (row := self._row()) is not None:
             if isinstance(row, Oversize) or row.strip(self._nothing()):
                 return row
+            if self._codec not in _WIDE and (found := BLANK_LINES.match(self._feed.held)):
+                self._feed.take(found.end())
         return None
 
     def _nothing(self) -> bytes:

@@ -53,11 +53,12 @@ class FhirParser:
         if not isinstance(resource, dict):
             raise InvalidInput(f"the record is {kind_of(resource)}, not an object")
         if resource.get("resourceType") == "Bundle":
-            raise InvalidInput("the Bundle has no entries")
+            is_full = isinstance(resource.get("entry"), list) and bool(resource["entry"])
+            raise InvalidInput("the Bundle is nested too deep" if is_full else "the Bundle has no entries")
         if resource.get("resourceType") != "AuditEvent":
             raise InvalidInput("resourceType is not AuditEvent")
         try:
-            normal = normalise(resource)
+            normal = normalise(resource, 1)  # its parts lie one deeper in `details`
         except ValueError as error:
             raise InvalidInput(str(error)) from None
         assert isinstance(normal, Mapping)

@@ -26,7 +26,11 @@ def unbundled(records: Iterator[bytes | Oversize]) -> Iterator[bytes | Oversize]
 
 
 def bundle_entries(record: bytes) -> list[bytes]:
-    """The resource of each entry, or the whole entry where it has none; empty where the record is no Bundle with entries."""
+    """
+    The resource of each entry, or the whole entry where it has none; empty where the record is no Bundle with entries.
+
+    Empty too where it is nested deeper than the standard library follows: the parser refuses it whole.
+    """
     if b'"Bundle"' not in record:
         return []
     try:
@@ -37,14 +41,19 @@ def bundle_entries(record: bytes) -> list[bytes]:
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle" or not isinstance(bundle.get("entry"), list):
         return []
     entries: list[bytes] = []
-    for name, start, _ in _members(text, _skip(text, 0)):
-        if name != "entry" or text[start] != "[":
-            continue
-        for first, last in _items(text, start):
-            inner = [(begin, stop) for key, begin, stop in _members(text, first) if key == "resource"] if text[first] == "{" else []
-            begin, stop = inner[-1] if inner else (first, last)
-            entries.append(text[begin:stop].encode())
+    try:
+        for name, start, _ in _members(text, _skip(text, 0)):
+            if name == "entry" and text[start] == "[":
+                entries += [text[begin:stop].encode() for begin, stop in _resources(text, start)]
+    except RecursionError:
+        return []
     return entries
+
+
+def _resources(text: str, at: int) -> Iterator[tuple[int, int]]:
+    for first, last in _items(text, at):
+        inner = [(begin, stop) for key, begin, stop in _members(text, first) if key == "resource"] if text[first] == "{" else []
+        yield inner[-1] if inner else (first, last)
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:

@@ -17,8 +17,25 @@ _OPENS_OBJECT = ord("{")
 _DEEPEST = 1024
 _LOOK_BACK = 256
 _MARK = re.compile(rb'["{}\[\]]')
-_STRING_MARK = re.compile(rb'["\\\n]')
+_STRING_REST = re.compile(rb'(?:[^"\\\n]++|\\.)*+', re.DOTALL)
 _SCALAR_END = re.compile(rb"[,\]\n]")
+_GOES_ON = re.compile(rb"[ \t\r]*(?=[\[{])")
+
+
+def _passed_over(levels: int) -> bytes:
+    """The pattern of what holds at most `levels` of arrays and objects one in the other."""
+    inner = rb'[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+"'
+    for _ in range(levels):
+        inner = rb'[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+"|\[(?:' + inner + rb")*+\]|(?<=[^ \t\r\n])\{(?:" + inner + rb")*+\}"
+    return rb"(?:" + inner + rb")*+"
+
+
+_WHOLE = re.compile(_passed_over(3), re.DOTALL)
+"""What is passed over at once inside a value: whole strings, and the innermost arrays and objects.
+
+An object at the start of a line is left to `_Bounds`, which asks whether it is out of place. The quantifiers are possessive: a part
+is tried once for each level and never again, so the time is linear in the bytes whatever they are.
+"""
 
 
 def json_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
@@ -50,6 +67,13 @@ def _top_object(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             yield line
             return
     yield from _value(feed, limit)
+    while found := _GOES_ON.match(feed.held):  # more on the line that was looked at whole: to do that for each would be quadratic
+        del feed.held[: found.end()]
+        if feed.held[0] == _OPENS_ARRAY:
+            feed.take(1)
+            yield from _elements(feed, limit)
+        else:
+            yield from _value(feed, limit)
 
 
 def _elements(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
@@ -101,20 +125,15 @@ class _Bounds:
         """Go on from offset `at`; the verdict and the offset up to which it holds."""
         while True:
             if self._in_string:
-                found = _STRING_MARK.search(held, at)
-                if found is None:
-                    return _End.OPEN, len(held)
-                mark = held[found.start()]
-                if mark == ord("\\"):
-                    if found.end() == len(held):  # the escaped byte is not here yet
-                        return _End.OPEN, found.start()
-                    at = found.end() + 1
-                elif mark == ord("\n"):  # JSON strings hold no raw line end: this record is broken, the next line is not
-                    return _End.BROKEN, found.start()
-                else:
-                    self._in_string = False
-                    at = found.end()
-                continue
+                at = _end_of(_STRING_REST, held, at)
+                if at == len(held) or held[at] == ord("\\"):  # not whole yet, or the escaped byte is not here yet
+                    return _End.OPEN, at
+                if held[at] == ord("\n"):  # JSON strings hold no raw line end: this record is broken, the next line is not
+                    return _End.BROKEN, at
+                self._in_string = False
+                at += 1
+            if self._opened:
+                at = _end_of(_WHOLE, held, at)
             found = _MARK.search(held, at)
             if found is None:
                 return _End.OPEN, len(held)
@@ -136,11 +155,19 @@ class _Bounds:
         """True where a line begins with an object that the value it would be inside of cannot hold there."""
         if not self._opened or (at and held[at - 1] not in BLANK):
             return False
-        text = self.before + bytes(held[max(0, at - _LOOK_BACK) : at])
+        text = bytes(held[max(0, at - _LOOK_BACK) : at])
+        if at < _LOOK_BACK:
+            text = self.before + text
         rest = text.rstrip(BLANK)
-        if not rest or b"\n" not in text[len(rest) :]:
+        if not rest or text.find(b"\n", len(rest)) < 0:
             return False
         return not rest.endswith((b":",) if self._opened[-1] == _OPENS_OBJECT else (b",", b"["))
+
+
+def _end_of(pattern: re.Pattern[bytes], held: bytearray, at: int) -> int:
+    found = pattern.match(held, at)
+    assert found is not None  # it may match nothing
+    return found.end()
 
 
 def _value(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:

@@ -6,8 +6,8 @@ The sender's own variables stand among Mailgun's fields. Where a name comes twic
 
 import re
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from email.parser import BytesParser
+from itertools import islice
 from urllib.parse import parse_qsl
 
 from ingest.parsers.addresses import ip_of
@@ -20,6 +20,11 @@ _FORM = re.compile(rb"[A-Za-z0-9_.%+*-]{1,128}=[^\s{}\[\]\"]*\s*")
 _BOUNDARY = re.compile(rb"--(?P<mark>[^\r\n]{1,200}?)[ \t]*\r?\n")
 _MOST_FIELDS = 1_000
 _PART_BYTES = 64 * 1024
+_MOST_PARTS = 4_000
+_HEAD_BYTES = 4 * 1024
+_MOST_PARAMETERS = 16
+_LINE_END = re.compile(rb"\A\r?\n")
+_BLANK_LINE = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _SUPPRESSED = frozenset({"605", "606", "607"})
 
 
@@ -114,19 +119,35 @@ def _last(value: object) -> object:
 
 
 def _parts(record: bytes, mark: bytes) -> list[tuple[str, str]]:
-    """Names and values of the parts that are no files; attachments stay in the record."""
-    head = b'Content-Type: multipart/form-data; boundary="' + mark.replace(b'"', b"") + b'"\r\n\r\n'
-    try:
-        message = BytesParser().parsebytes(head + record)
-    except (ValueError, LookupError, RecursionError):
-        return []
-    parts = message.get_payload()
+    """Names and values of the parts that are no files; attachments stay in the record (RFC 2046 §5.1.1, RFC 7578)."""
+    bounds = re.compile(rb"(?:\A|\r?\n)--" + re.escape(mark) + rb"(?P<last>--)?[ \t]*(?=\r?\n|\Z)")
+    marks = list(islice(bounds.finditer(record), _MOST_PARTS))
     pairs: list[tuple[str, str]] = []
-    for part in parts if isinstance(parts, list) else []:
-        name = part.get_param("name", header="content-disposition") if isinstance(part, Message) else None
-        if not isinstance(part, Message) or not isinstance(name, str) or part.get_filename() or len(pairs) >= _MOST_FIELDS:
-            continue
-        value = part.get_payload(decode=True)
-        if isinstance(value, bytes) and len(value) <= _PART_BYTES:
-            pairs.append((name, value.decode(errors="replace")))
+    for number, found in enumerate(marks):
+        if found["last"] or len(pairs) >= _MOST_FIELDS:
+            break
+        end = marks[number + 1].start() if number + 1 < len(marks) else len(record)
+        pair = _part(_LINE_END.sub(b"", record[found.end() : end], count=1))
+        if pair is not None:
+            pairs.append(pair)
     return pairs
+
+
+def _part(content: bytes) -> tuple[str, str] | None:
+    """
+    Name and value of a part; None where it is a file, has no name, or is larger than a field.
+
+    A header with more parameters than any has is not read: the standard library takes quadratic time over them.
+    """
+    head = _BLANK_LINE.split(content, 1)[0]
+    if len(content) > 4 * _PART_BYTES or len(head) > _HEAD_BYTES or head.count(b";") > _MOST_PARAMETERS:
+        return None
+    try:
+        part = BytesParser().parsebytes(content, headersonly=True)
+        name = part.get_param("name", header="content-disposition")
+        value = None if part.get_filename() else part.get_payload(decode=True)
+    except (ValueError, LookupError, RecursionError):
+        return None
+    if not isinstance(name, str) or not isinstance(value, bytes) or len(value) > _PART_BYTES:
+        return None
+    return name, value.decode(errors="replace")

@@ -7,13 +7,12 @@ each. The whole record but `raw_data` is kept in `details.ocsf`; the tables are 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import parseaddr
 
 from domain.errors import InvalidInput
 from domain.event import Actor, ActorKind, AuditEvent, Device, DeviceKind, Source
 from domain.json import Json, canonical, normalise
 from domain.record import Parsed, Rejected
-from ingest.parsers.addresses import ip_of, patient_identifier
+from ingest.parsers.addresses import ip_of, mailbox_address, patient_identifier
 from ingest.parsers.field_mapping import DETAILS, FieldMapping, checked
 from ingest.parsers.ocsf_actions import (
     MAIL_CLASSES,
@@ -73,7 +72,7 @@ class OcsfParser:
         if class_of(event) is None and text_of(event.get("class_name")) is None:
             raise InvalidInput("class_uid is missing: the record is no OCSF event")
         try:
-            normal = normalise(event)
+            normal = normalise(event, 1)  # it lies one deeper in `details`
         except ValueError as error:
             raise InvalidInput(str(error)) from None
         assert isinstance(normal, Mapping)
@@ -265,7 +264,7 @@ def _address(value: object) -> str | None:
     text = text_of(value)
     if text is None:
         return None
-    address = parseaddr(text)[1].strip()
+    address = mailbox_address(text)
     return (address if "@" in address else text.strip())[:512]
 
 

@@ -6,7 +6,7 @@ resource and its scope, all of them the exact bytes that were sent, so that a re
 
 import re
 from collections.abc import Iterator
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecoder
 
 from domain.errors import InvalidInput
 from ingest.parsers import otlp_wire as wire
@@ -93,7 +93,7 @@ def taken_apart(request: bytes) -> tuple[list[bytes], str | None]:
         return [request], None
     except InvalidInput as refusal:
         return [request], str(refusal)
-    except (JSONDecodeError, UnicodeDecodeError, IndexError, RecursionError):
+    except (ValueError, IndexError, RecursionError):
         return [request], "the request is not valid JSON"
     return [request] if len(records) == 1 else records, None
 

@@ -17,6 +17,8 @@ KEPT = 64 * 1024
 
 BLANK = b" \t\r\n"
 _NOT_BLANK = re.compile(rb"[^ \t\r\n]")
+BLANK_LINES = re.compile(rb"(?:[ \t\r]*+\n)++")
+"""A run of lines with nothing in them, passed over at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +102,5 @@ def lines(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             yield line
         elif line.strip(BLANK):
             yield line.rstrip(b"\r\n")
+        elif found := BLANK_LINES.match(feed.held):
+            feed.take(found.end())

@@ -20,6 +20,10 @@ MOST_POLICIES = 1_000
 """Of one record. A report has a policy for each of our domains and each way to protect it."""
 
 
+_DEPTH = 2
+"""Parts of a report stand this much deeper in the details of an event than in the report."""
+
+
 class TlsrptParser:
     """Reads SMTP TLS reports, however they came."""
 
@@ -45,7 +49,7 @@ class TlsrptParser:
             if not is_report(value):
                 continue
             try:
-                normal = normalise(value)
+                normal = normalise(value, _DEPTH)
             except ValueError as error:
                 raise InvalidInput(str(error)) from None
             assert isinstance(normal, Mapping)

@@ -33,7 +33,7 @@ _ZIP = b"PK\x03\x04"
 _HEADER = re.compile(rb"(?:From [^\r\n]*\r?\n)?[!-9;-~]{1,76}:[ \t\r\n]*[^\r\n]*\r?\n", re.ASCII)
 _MBOX = re.compile(rb"From \S+ ")
 _END_OF_HEADER = re.compile(rb"\r?\n(?=\r?\n)")
-_FIELD = re.compile(r"(?P<name>[!-9;-~]+)[ \t]*:[ \t]*(?P<value>[^\n]*(?:\n[ \t][^\n]*)*)")
+_FIELD = re.compile(r"^(?P<name>[!-9;-~]+)[ \t]*:[ \t]*(?P<value>[^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE)
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"(?P<quoted>[^"\n]{1,200})"|(?P<bare>[^\s;"]{1,200}))', re.IGNORECASE)
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 

@@ -145,6 +145,8 @@ _LETTERS = {
 @lru_cache(maxsize=64)
 def java_pattern(pattern: str, field: str) -> re.Pattern[str]:
     """A SimpleDateFormat pattern as an expression for `pattern_moment`. Raises InvalidInput for letters that are not read here."""
+    if len(pattern) > 64:
+        raise InvalidInput(f"{field} is no date pattern that is read here")
     parts: list[str] = []
     at = 0
     for run in _RUNS.finditer(pattern):
@@ -165,7 +167,7 @@ def java_pattern(pattern: str, field: str) -> re.Pattern[str]:
         else:
             at = -1
             break
-    if at != len(pattern) or len(pattern) > 64:
+    if at != len(pattern):
         raise InvalidInput(f"{field} is no date pattern that is read here")
     try:
         return re.compile("".join(parts), re.ASCII)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus, urlsplit
 from ingest.parsers.web_log_fields import text_of_log, unescaped
 
 _LINE = re.compile(
-    r"(?P<method>[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}) (?P<target>\S.*?)(?: (?P<protocol>[A-Z]{2,8}/\d(?:\.\d)?))?\s*", re.DOTALL
+    r"(?P<method>[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}) (?P<target>\S.*?)(?: (?P<protocol>[A-Z]{2,8}/\d(?:\.\d)?))?", re.DOTALL
 )
 _MOST_NAMES = 64
 _LONGEST_PATH = 2_048
@@ -38,7 +38,7 @@ def request_of(fields: Mapping[str, str]) -> Request:
     protocol = fields.get("server_protocol")
     if line is not None and (text_of_log(line) or not target):
         text = unescaped(line)
-        found = _LINE.fullmatch(text)
+        found = _LINE.fullmatch(text.rstrip())
         if found is None or not (found["protocol"] or found["method"].isalpha()):
             if text.startswith("/") and method:  # a field called `request` that has the target only
                 return _parts(method, text, protocol, fields.get("query_string"))

@@ -3,21 +3,24 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from email.utils import getaddresses, parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 import orjson
 
 from domain.errors import InvalidInput
 from domain.event import EARLIEST, LATEST, Geo
 from domain.json import Json
+from ingest.parsers.addresses import mailbox_address, mailbox_addresses
 from ingest.parsers.wall_times import moment_of
 
-_PLAIN = re.compile(r"[^\s<>,;:\"()\[\]]+@[^\s<>,;:\"()\[\]]+")
+_PLAIN = re.compile(r"[^\s<>,;:\"()\[\]@]++@[^\s<>,;:\"()\[\]@]++")
 _REPLY = re.compile(r"\s*(?:smtp;\s*)?(?P<code>[245]\d\d)(?:[ -]+#?(?P<dsn>[245]\.\d{1,3}\.\d{1,3}))?(?![\d.])", re.IGNORECASE)
 _REPLY_INSIDE = re.compile(r"(?<![\d.])(?P<code>[245]\d\d)[ -]+#?(?P<dsn>[245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
+_LONGEST_WORD = 1_000
+"""Characters that are read of what should be a word."""
 
 
 # --- Words -----------------------------------------------------------------------------------------------------------------
@@ -25,7 +28,7 @@ _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 def snake(word: str) -> str:
     """A name of a provider in lower case with underscores: `DeliveryDelay`, `soft bounce`, `email.sent`."""
-    return _NO_WORD.sub("_", _HUMP.sub("_", word).lower()).strip("_")
+    return _NO_WORD.sub("_", _HUMP.sub("_", word[:_LONGEST_WORD]).lower()).strip("_")
 
 
 def word_of(value: object) -> str | None:
@@ -103,7 +106,7 @@ def address(value: object) -> str | None:
     said = text(value)
     if said is None or _PLAIN.fullmatch(said):
         return said
-    found = parseaddr(said)[1].strip()
+    found = mailbox_address(said)
     return found if "@" in found else said
 
 
@@ -113,7 +116,7 @@ def addresses(value: object) -> list[str]:
     for one in value if isinstance(value, list) else [value]:
         said = text(one)
         if said is not None and "," in said:
-            found += [bare for _, bare in getaddresses([said]) if "@" in bare]
+            found += mailbox_addresses(said)
         elif said := address(one):
             found.append(said)
     return found

@@ -6,7 +6,7 @@ A record runs from the first line that holds XML to the end tag of the root; a l
 import re
 from collections.abc import Iterator
 
-from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
+from ingest.parsers.records import BLANK, BLANK_LINES, KEPT, Feed, Oversize
 
 _XML = re.compile(rb"<[?!A-Za-z]")
 _ELEMENT = re.compile(rb"<[A-Za-z]")
@@ -14,6 +14,7 @@ _DECLARATION = re.compile(rb"\s*<\?xml\b")
 _ROOT = re.compile(rb"<(?:\w+:)?AuditMessage\b")
 _ROOT_END = re.compile(rb"</(?:\w+:)?AuditMessage\s*>|<(?:\w+:)?AuditMessage\b[^<>]*/>")
 _HEADER = re.compile(rb"\s*<\d{1,3}>")
+_TEXT_LINES = re.compile(rb"(?:[^<\n]*+\n)++")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -32,6 +33,11 @@ def xml_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             yield line
             continue
         yield from document.add(line)
+        if not document.is_open:
+            if found := BLANK_LINES.match(feed.held):
+                feed.take(found.end())
+        elif len(feed.held) <= limit and (found := _TEXT_LINES.match(feed.held)):
+            yield from document.add(feed.take(found.end()))  # lines without a tag end nothing and begin nothing
     yield from document.close()
 
 
@@ -45,6 +51,11 @@ class _Document:
         self._held = bytearray()
         self._has_element = False
         self._cut = b""
+
+    @property
+    def is_open(self) -> bool:
+        """True inside a message."""
+        return bool(self._held)
 
     def add(self, line: bytes) -> Iterator[bytes | Oversize]:
         if self._held and not line.strip(BLANK):

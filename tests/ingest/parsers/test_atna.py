@@ -223,3 +223,16 @@ def test_comments_and_namespaces_are_no_obstacle() -> None:
     text = message().replace("<AuditMessage>", '<a:AuditMessage xmlns:a="urn:x"><!-- <ActiveParticipant UserID="mallory"/> -->')
 
     assert one(text.replace("</AuditMessage>", "</a:AuditMessage>")).actor.id == "alice"
+
+
+@pytest.mark.parametrize("gap", [" \n", " ", "\t"])
+def test_a_gap_of_any_length_is_passed_over(gap: str) -> None:
+    """The search for a declaration once began anew at each blank: minutes for a megabyte."""
+    text = message(objects=gap * 100_000 + PATIENT)
+
+    assert one(text).patient_id == "P-1"
+    assert one(f"<?xml version='1.0'?>{gap * 100_000}{message()}").actor.id == "alice"
+
+
+def test_a_very_long_code_is_cut_to_an_action() -> None:
+    assert one(message(event=f'<EventID csd-code="{"aB" * 50_000}"/>')).action == ("a_" + "ba_" * 50)[:128]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from domain.event import ActorKind, AuditEvent
+from domain.json import normalise
 from domain.record import Parsed, Rejected
+from ingest.parsers import split_records
 from ingest.parsers.fhir import FhirParser
 
 BASE: Mapping[str, object] = {
@@ -198,3 +200,27 @@ def test_a_refusal_never_shows_the_content() -> None:
         (refusal,) = parse(**changes)
         assert isinstance(refusal, Rejected)
         assert "SECRET" not in refusal.reason
+
+
+def test_a_bundle_nested_deeper_than_can_be_followed_is_refused_whole() -> None:
+    record = (
+        json.dumps({"resourceType": "Bundle", "entry": [{"resource": "here"}]}).replace('"here"', "[" * 1015 + "]" * 1015).encode()
+    )
+
+    assert [*split_records("fhir-auditevent", [record])] == [record]
+    (parsed,) = FhirParser("ehr").parse(record)
+    assert isinstance(parsed, Rejected)
+    assert (parsed.reason, parsed.raw) == ("the Bundle is nested too deep", record)
+
+
+@pytest.mark.parametrize("levels", range(24, 34))
+def test_details_stay_inside_the_depth_that_is_kept(levels: int) -> None:
+    value: object = "x"
+    for _ in range(levels):
+        value = [value]
+    for place in ("entity", "outcomeDesc", "encounter", "source"):
+        (parsed,) = parse(**{place: {"a": value}})
+        if isinstance(parsed, AuditEvent):
+            assert normalise(parsed.details) == parsed.details
+        else:
+            assert parsed.reason == "nested more than 32 levels deep"

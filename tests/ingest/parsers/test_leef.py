@@ -230,3 +230,9 @@ def test_the_sample_of_the_page_is_understood() -> None:
 
     assert parsed
     assert all(isinstance(one, AuditEvent) and one.patient_id for one in parsed)
+
+
+@pytest.mark.parametrize("letters", ["a-", "a\ta ", "'"])
+def test_a_pattern_longer_than_any_is_refused_unread(letters: str) -> None:
+    with pytest.raises(InvalidInput, match="devTimeFormat is no date pattern that is read here"):
+        java_pattern("MMM dd " + letters * 200_000, "devTimeFormat")

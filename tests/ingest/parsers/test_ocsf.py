@@ -425,3 +425,28 @@ def test_the_sample_of_the_page_is_understood() -> None:
 
     assert parsed
     assert all(isinstance(one, AuditEvent) for one in parsed)
+
+
+# --- What fuzzing found ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", range(24, 34))
+def test_details_stay_inside_the_depth_that_is_kept(levels: int) -> None:
+    value: object = "x"
+    for _ in range(levels):
+        value = [value]
+    (parsed,) = parse(metadata={"uid": "u-1", "version": value})
+
+    if isinstance(parsed, AuditEvent):
+        assert normalise(parsed.details) == parsed.details
+    else:
+        assert parsed.reason == "nested more than 32 levels deep"
+
+
+@pytest.mark.parametrize("unit", ["(", "1:", "<", '"', "a,"])
+@pytest.mark.parametrize("times", [900, 20_000])
+def test_a_mailbox_that_is_nested_without_end_is_kept_as_text(unit: str, times: int) -> None:
+    (parsed,) = parse(class_uid=4009, activity_id=1, email={"from": "pat" + unit * times, "to": ["a@b.example"]})
+
+    assert isinstance(parsed, AuditEvent), parsed.reason
+    assert str(parsed.details["from"]).startswith("pat")

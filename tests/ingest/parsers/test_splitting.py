@@ -198,12 +198,64 @@ def test_no_content_is_lost_between_records(text: bytes, format: str) -> None:  
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        InvalidInput,
-        match="known formats: atna, cef, csv, dovecot, exim, fhir-auditevent, leef, ocsf, openemr, phitrail, postfix, sendmail",
-    ):
+    with pytest.raises(InvalidInput, match=f"known formats: {', '.join(FORMATS)}"):
         split_records("fax", [])
     with pytest.raises(InvalidInput, match="known formats"):
         parser_for("fax", source_system="s", received=lambda: pytest.fail("not needed"))
     with pytest.raises(InvalidInput, match="source system"):
         parser_for("atna", source_system="", received=lambda: pytest.fail("not needed"))
+
+
+# --- What once took quadratic time: each would take minutes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("unit", "each"), [(b'{"a":1}', 1), (b'{"a":1}[]', 1), (b'{"a":1} [{"b":"}{"},2] ', 3)])
+@pytest.mark.parametrize("size", [7, 64 * 1024, 1 << 30])
+def test_a_line_of_very_many_values_is_cut_at_each(unit: bytes, each: int, size: int) -> None:
+    count = 50_000 if size > 7 else 100
+
+    assert len(split("phitrail", unit * count, limit=1 << 23, size=size)) == count * each
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [b'"\\u0000"', b"[]", b"[[[[[]]]]]", b'{"b":{"c":["}"]}}', b'""', b'{"b":"]\\\\"}', b'\n{"b":[\n{"c":1}]}', b'"{[\\""'],
+)
+@pytest.mark.parametrize("size", [1, 5, 64 * 1024])
+def test_brackets_and_strings_by_the_thousand_stay_one_value(inner: bytes, size: int) -> None:
+    count = 20_000 if size > 5 else 20
+    record = b'{"a":[\n' + b",".join([inner] * count) + b"]}"
+
+    assert split("phitrail", record + b"\n" + GOOD, limit=1 << 23, size=size) == [record, GOOD]
+
+
+@pytest.mark.parametrize("format", ["postfix", "atna", "exchange-tracking"])
+def test_any_number_of_blank_lines_is_passed_over(format: str) -> None:  # noqa: A002
+    blank = b"\n \r\n\t\n" * 100_000
+
+    assert split(format, b"one\n" + blank + b"  two\n" + blank, limit=1 << 23, size=1 << 16)[-1].strip() == b"two"
+
+
+def test_an_audit_message_may_hold_any_number_of_lines_without_a_tag() -> None:
+    record = b"<AuditMessage>\n" + b"x\n \n\n" * 50_000 + b"</AuditMessage>"
+
+    assert split("atna", record + b"\n<AuditMessage/>", limit=1 << 23, size=1 << 16) == [record, b"<AuditMessage/>"]
+    (cut, after) = split("atna", record + b"\n<AuditMessage/>", limit=1000, size=64)
+    assert isinstance(cut, Oversize)
+    assert record.startswith(cut.head)
+    assert after == b"<AuditMessage/>"
+
+
+@pytest.mark.parametrize("format", ["csv", "openemr", "m365-message-trace"])
+def test_a_table_may_hold_any_number_of_blank_rows(format: str) -> None:  # noqa: A002
+    blank = b"\n \r\n\t\n" * 100_000
+
+    assert split(format, b"a,b\n" + blank + b"1,2\n" + blank + b"3,4", limit=1 << 23, size=1 << 16)[-2:] == [b"a,b\n1,2", b"3,4"]
+
+
+@pytest.mark.parametrize("row", [b'"x",y', b'"say ""so""",y', b'"two\nlines",y', b'"",""', b'x"y,z'])
+@pytest.mark.parametrize("size", [3, 1 << 16])
+def test_a_row_of_very_many_fields_ends_where_it_ends(row: bytes, size: int) -> None:
+    wide = b",".join([row] * (20_000 if size > 3 else 20))
+
+    assert split("csv", b"a,b\n" + wide + b"\n3,4", limit=1 << 23, size=size) == [b"a,b\n" + wide, b"3,4"]

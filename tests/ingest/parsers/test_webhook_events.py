@@ -318,3 +318,38 @@ def test_samples_agree_with_the_keys_of_other_projects(samples: Path) -> None:
     assert sum(agreement.compared.values()) > 250
     assert agreement.ratio() >= 0.99, agreement.differences
     assert not agreement.quarantined
+
+
+# --- What fuzzing found ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["(", "1:", "<", '"', "a@", ")"])
+@pytest.mark.parametrize("times", [300, 900, 20_000])
+def test_a_mailbox_that_is_nested_without_end_is_kept_as_text(unit: str, times: int) -> None:
+    said = "pat@clinic.example" + unit * times
+
+    assert "pat@clinic.example" in (address(said) or "")
+    assert all("@" in one for one in addresses(f"lee@partner.example, {said}"))
+
+
+def test_a_list_of_very_many_recipients_is_read() -> None:
+    people = [f"person{number}@clinic.example" for number in range(2_000)]
+
+    assert addresses(", ".join(people)) == people
+    assert addresses(", ".join(f"Person <{one}>" for one in people)) == people
+
+
+def test_a_very_long_word_is_cut() -> None:
+    assert snake("aB" * 500_000) == snake("aB" * 500)
+
+
+def test_a_form_in_parts_may_have_a_header_without_end() -> None:
+    part = '--b\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
+    named = {"event": "dropped", "recipient": "lee@partner.example", "timestamp": "1772431201"}
+    fields = "".join(part.format(name, "", value) for name, value in named.items())
+    broken = part.format("reason", ";" * 100_000, "x") + "--b\r\nContent-Type: multipart/mixed" + ";a" * 100_000 + "\r\n\r\n--c\r\n"
+
+    (parsed,) = parse("mailgun", (broken + fields + "--b--\r\n").encode())
+
+    assert isinstance(parsed, AuditEvent), parsed.reason
+    assert parsed.details["to"] == "lee@partner.example"
