@@ -20,10 +20,6 @@ MOST_POLICIES = 1_000
 """Of one record. A report has a policy for each of our domains and each way to protect it."""
 
 
-_DEPTH = 2
-"""Parts of a report stand this much deeper in the details of an event than in the report."""
-
-
 class TlsrptParser:
     """Reads SMTP TLS reports, however they came."""
 
@@ -48,11 +44,7 @@ class TlsrptParser:
         for value in content.values:
             if not is_report(value):
                 continue
-            try:
-                normal = normalise(value, _DEPTH)
-            except ValueError as error:
-                raise InvalidInput(str(error)) from None
-            assert isinstance(normal, Mapping)
+            normal = _normal(value)
             digest = hashlib.sha256(canonical(normal)).hexdigest()
             report = read_report(value)
             policies = report.policies or (Policy(),)
@@ -81,7 +73,17 @@ class TlsrptParser:
             action="tls_report",
             actor=Actor(id=who[:512], kind=ActorKind.SYSTEM),
             outcome=policy.outcome,
-            details=details,
+            details=_normal(details),
             raw=record,
             format=self.format,
         )
+
+
+def _normal(value: object) -> Mapping[str, Json]:
+    """In the profile of the ledger. Parts of a report stand deeper in an event than in the report, so both are brought into it."""
+    try:
+        normal = normalise(value)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    assert isinstance(normal, Mapping)
+    return normal

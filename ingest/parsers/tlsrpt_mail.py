@@ -12,12 +12,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 
 from domain.errors import InvalidInput
 from domain.event import EARLIEST, LATEST
 from ingest.compression import unpacked
+from ingest.parsers.addresses import mailbox_address
 from ingest.parsers.json_records import json_records
 from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
 from ingest.parsers.shapes import decode_json
@@ -257,7 +258,7 @@ def _decoded(body: bytes, encoding: str) -> bytes:
 
 def _submitter(header: dict[str, str]) -> str | None:
     """Who sent the mail: the header that RFC 8460 §5.3 asks for, else the domain of the sender."""
-    address = parseaddr(header.get("from", "")[:1_000])[1]
+    address = mailbox_address(header.get("from", "")[:1_000])
     return (header.get("tls-report-submitter") or address.rpartition("@")[2])[:255].strip() or None
 
 
