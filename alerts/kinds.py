@@ -42,6 +42,7 @@ KINDS = {
     "unusual_access": _kind("record", Subject.PAIR, "Unusual record access"),
     "break_glass": _kind("record", Subject.PAIR, "Emergency access to review"),
     "vip_access": _kind("vip", Subject.PATIENT, "Access to a well-known person's record without a known reason"),
+    "browsing": _kind("volume", Subject.ACTOR, "Several records opened without a known reason"),
     "bulk_export": _kind("volume", Subject.ACTOR, "Export of many records"),
     "unusual_volume": _kind("volume", Subject.ACTOR, "Far more records opened than usual"),
     "login_burst": _kind("account", Subject.ACTOR, "Failed logins, then a success"),

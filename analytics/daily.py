@@ -8,14 +8,16 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from analytics.daily_findings import access_finding, spoken, volume_finding
+from analytics.daily_findings import access_finding, browsing_finding, spoken, volume_finding
 from analytics.detectors.mail import mail_scores
 from analytics.detectors.ranking.catalogue import OBSERVED, VERSION
 from analytics.detectors.ranking.features import History, pair_features
 from analytics.detectors.ranking.learned import Lesson
-from analytics.detectors.ranking.model import RankingModel, train
+from analytics.detectors.ranking.model import NAME, RankingModel, train
+from analytics.detectors.ranking.rarity import Rarity
+from analytics.detectors.ranking.risk import FLOOR, Past, alone_weights, with_actor
 from analytics.detectors.ranking.verdicts import NoVerdicts, Verdict, Verdicts
-from analytics.detectors.volume import VolumePolicy, unusual_volume
+from analytics.detectors.volume import UnusualVolume, VolumePolicy, unusual_volume
 from analytics.relationships.knowledge import Knowledge, people
 from analytics.relationships.reasons import reasons
 from domain.clock import Clock
@@ -33,6 +35,15 @@ SEED = 20_260
 SPOKEN = 200
 """So many of a day's ranking get their reasons in words; the rest is a number."""
 
+TOGETHER = 3
+"""Charts that stand out on one day from which the actor's day is the case, not the first of them."""
+
+BORNE_OUT = 0.3
+"""`x_spree` from which a large number of charts is more than care that nobody recorded."""
+
+LIFTED = 0.5
+"""What the actor's other charts and days must add to the logit for that."""
+
 _COLUMNS = [f"x_{name}" for name in OBSERVED]
 
 
@@ -46,7 +57,7 @@ class Daily:
         *,
         clock: Clock,
         verdicts: Verdicts | None = None,
-        budget: int = 5,
+        budget: int = 10,
         threshold: float = 0.5,
         volume: VolumePolicy | None = None,
     ) -> None:
@@ -68,10 +79,11 @@ class Daily:
         self._look_again(day, end, org)
         facts = self._accesses.of_day(day)
         actor_days = self._accesses.actor_days(day - LOOK_BACK, day)
-        volumes = unusual_volume(actor_days, day, self._volume)
-        found = [volume_finding(unusual, facts, day, end) for unusual in volumes]
         ranked = self._rank(day, end, facts, actor_days)
-        found += self._shown(ranked, {unusual.actor_id for unusual in volumes}, facts, day, end)
+        rarity = Rarity.of(self._scores.peaks(day - LOOK_BACK, day - timedelta(days=1), model=NAME), day)
+        volumes = _borne_out(unusual_volume(actor_days, day, self._volume), ranked)
+        found = [volume_finding(unusual, facts, day, end) for unusual in volumes]
+        found += self._shown(ranked, {unusual.actor_id for unusual in volumes}, facts, day, end, rarity)
         self._scores.add(mail_scores(self._scores.deliveries(org.midnight(day), end), day), self._clock())
         return found
 
@@ -92,11 +104,13 @@ class Daily:
         """The ranking of the day, stored with its vectors and model."""
         history = History(
             pairs=self._accesses.pair_history(day, day - LOOK_BACK, day - timedelta(days=1)),
-            crowds=self._accesses.crowds(day - timedelta(days=2), day),
+            company=self._accesses.company(day - LOOK_BACK, day - timedelta(days=2), day),
             actor_days=actor_days,
+            actions=self._accesses.actor_actions(day - LOOK_BACK, day - timedelta(days=1)),
         )
-        pairs = pair_features(facts, history)
         model = self._model(day, end)
+        past = Past(risks=self._risks(model, day), worked=actor_days)
+        pairs = with_actor(pair_features(facts, history), past, day, weights=model.weights, bias=model.bias)
         ranked = model.rank(pairs).with_columns(model=pl.lit(model.name))
         if ranked.is_empty():
             return ranked
@@ -107,15 +121,33 @@ class Daily:
         self._scores.add(_as_scores(ranked, day, model.name), now)
         return ranked
 
-    def _shown(self, ranked: pl.DataFrame, known: set[str], facts: pl.DataFrame, day: date, end: datetime) -> list[Finding]:
-        """The top of the ranking, one case an actor, within the budget.
+    def _shown(
+        self, ranked: pl.DataFrame, known: set[str], facts: pl.DataFrame, day: date, end: datetime, rarity: Rarity
+    ) -> list[Finding]:
+        """The top of the ranking, one case an actor, within the budget: the actor's day where several charts stand out together,
+        otherwise the one chart.
 
         Who is already shown for the number of charts (`known`) is shown again only for a chart that stands out by itself.
         """
+        if ranked.is_empty():
+            return []
         standing = pl.when(pl.col("actor_id").is_in(list(known))).then("alone").otherwise("score")
         worthy = ranked.filter(standing >= self._threshold).with_columns(others=pl.len().over("actor_id") - 1)
         cases = worthy.unique("actor_id", keep="first", maintain_order=True).head(self._budget)
-        return [access_finding(row, facts, day, end) for row in cases.iter_rows(named=True)]
+        found = []
+        for row in cases.iter_rows(named=True):
+            if row["others"] + 1 >= TOGETHER and row["actor_id"] not in known and row["c_spree"] + row["c_trail"] >= LIFTED:
+                charts = worthy.filter(pl.col("actor_id") == row["actor_id"])
+                found.append(browsing_finding(charts, facts, day, end, rarity.worth_together(row["score"])))
+            else:
+                found.append(access_finding(row, facts, day, end, rarity.worth(row["score"])))
+        return found
+
+    def _risks(self, model: RankingModel, day: date) -> pl.DataFrame:
+        """What the charts of each day before add up to, under the model of today."""
+        weights = alone_weights(model.weights)
+        first, last = day - LOOK_BACK, day - timedelta(days=1)
+        return self._scores.risks(first, last, features=VERSION, weights=weights, bias=model.bias, floor=FLOOR)
 
     def _model(self, day: date, end: datetime) -> RankingModel:
         window = (day - LOOK_BACK, day - timedelta(days=1))
@@ -130,6 +162,15 @@ class Daily:
         actors = sorted({verdict.actor_id for verdict in verdicts})
         judged = self._scores.vectors_of(actors, min(days), max(days), features=VERSION, names=_COLUMNS)
         return Lesson.learn(verdicts, judged, ordinary, seed=SEED)
+
+
+def _borne_out(volumes: list[UnusualVolume], ranked: pl.DataFrame) -> list[UnusualVolume]:
+    """Many charts are a finding where they add up to more than role and actor are used to: care that nobody recorded does not."""
+    if not volumes or ranked.is_empty():
+        return []
+    above = ranked.group_by("actor_id").agg(pl.col("x_spree").max())
+    kept = set(above.filter(pl.col("x_spree") >= BORNE_OUT)["actor_id"])
+    return [unusual for unusual in volumes if unusual.actor_id in kept]
 
 
 def _as_scores(ranked: pl.DataFrame, day: date, model: str) -> list[Score]:

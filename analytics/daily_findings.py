@@ -16,6 +16,9 @@ CONTROLS = ("164.312(b)", "164.308(a)(1)(ii)(D)", "164.502(b)")
 """Audit controls; review of information system activity; minimum necessary."""
 
 VOLUME_VERSION = "1"
+MEDIUM_FROM = 0.73
+"""What one person in 800 reaches a day."""
+
 SMALLEST = 0.05
 """Contributions below this are not worth a sentence."""
 
@@ -60,10 +63,49 @@ def volume_finding(unusual: UnusualVolume, facts: pl.DataFrame, day: date, end: 
     )
 
 
-def access_finding(row: Mapping[str, object], facts: pl.DataFrame, day: date, end: datetime) -> Finding:
-    """One pair from the top of the ranking: a row of `RankingModel.rank` with `model` and `others`, the actor's further pairs."""
-    actor, patient, model, score = str(row["actor_id"]), str(row["patient_id"]), str(row["model"]), row["score"]
-    assert isinstance(score, float)
+def browsing_finding(charts: pl.DataFrame, facts: pl.DataFrame, day: date, end: datetime, score: float) -> Finding:
+    """One actor's day on which several charts stand out together: rows of `RankingModel.rank` with `model`, highest first."""
+    first = charts.row(0, named=True)
+    actor, patients = str(first["actor_id"]), charts["patient_id"].to_list()
+    seen = facts.filter((pl.col("actor_id") == actor) & pl.col("patient_id").is_in(patients))
+    against, favour = _said(first, raising=True), _said(first, raising=False)
+    return Finding(
+        finding_id=_identity("browsing", actor, day),
+        kind="browsing",
+        title="Several records opened that share no reason",
+        time=end,
+        score=score,
+        severity=Severity.MEDIUM if score >= MEDIUM_FROM else Severity.LOW,
+        rule_id="browsing",
+        rule_version=str(first["model"]),
+        group_key=f"{actor}|{day.isoformat()}",
+        actor_id=actor,
+        patient_id=None,
+        evidence=_evidence(seen),
+        explanation=(
+            f"{len(patients)} charts stand out together; of the first of them:",
+            *(said.sentence for said in against),
+        ),
+        exculpatory=tuple(said.sentence for said in favour),
+        controls=CONTROLS,
+        runbook=_VOLUME_RUNBOOK,
+        inputs={
+            "model": str(first["model"]),
+            "charts": len(patients),
+            "highest": f"{first['score']:.4f}",
+            "day": f"{first['risk']:.2f}",
+            "weeks": f"{first['weeks']:.2f}",
+            "contributions": {said.feature: f"{said.value:+.2f}" for said in (*against, *favour)},
+        },
+    )
+
+
+def access_finding(row: Mapping[str, object], facts: pl.DataFrame, day: date, end: datetime, score: float) -> Finding:
+    """One pair from the top of the ranking: a row of `RankingModel.rank` with `model` and `others`, the actor's further pairs.
+
+    `score` is what the case is worth beside others (`Rarity.worth`).
+    """
+    actor, patient, model = str(row["actor_id"]), str(row["patient_id"]), str(row["model"])
     seen = facts.filter((pl.col("actor_id") == actor) & (pl.col("patient_id") == patient))
     found = dict.fromkeys(sentence for sentences in seen["reasons"].to_list() for sentence in sentences)
     against, favour = _said(row, raising=True), _said(row, raising=False)
@@ -74,7 +116,7 @@ def access_finding(row: Mapping[str, object], facts: pl.DataFrame, day: date, en
         title="Unusual access to a record",
         time=end,
         score=score,
-        severity=Severity.MEDIUM if score >= 0.75 else Severity.LOW,
+        severity=Severity.MEDIUM if score >= MEDIUM_FROM else Severity.LOW,
         rule_id="unusual-access",
         rule_version=model,
         group_key=f"{actor}|{patient}|{day.isoformat()}",
@@ -85,7 +127,11 @@ def access_finding(row: Mapping[str, object], facts: pl.DataFrame, day: date, en
         exculpatory=(*(said.sentence for said in favour), *found),
         controls=CONTROLS,
         runbook=_ACCESS_RUNBOOK,
-        inputs={"model": model, "contributions": {said.feature: f"{said.value:+.2f}" for said in (*against, *favour)}},
+        inputs={
+            "model": model,
+            "ranked": f"{row['score']:.4f}",
+            "contributions": {said.feature: f"{said.value:+.2f}" for said in (*against, *favour)},
+        },
     )
 
 

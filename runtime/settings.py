@@ -94,7 +94,7 @@ class Alerts(Group):
 
 class Analytics(Group):
     follow_seconds: int = Field(5, ge=1, description="how often new events are examined")
-    daily_budget: int = Field(5, ge=0, description="how many ranked accesses a day become alerts")
+    daily_budget: int = Field(10, ge=0, description="how many ranked accesses a day become alerts")
 
 
 class Witnesses(Group):

@@ -65,11 +65,23 @@ FROM (
 GROUP BY actor_id, patient_id
 """
 
-_CROWDS = f"""
-SELECT patient_id, actor_department AS department, uniqExact(actor_id) AS actors FROM access_facts FINAL
-WHERE {_IN_DAYS} AND patient_id IN
-    (SELECT patient_id FROM access_facts WHERE local_day = {{day_to:Date}} AND patient_id != '')
-GROUP BY patient_id, department
+_COMPANY = f"""
+SELECT patient_id, department, uniqExact(actor_id) AS actors,
+    uniqExactIf(actor_id, local_day >= {{recent:Date}}) AS recent,
+    uniqExactIf(actor_id, local_day >= {{recent:Date}} AND reviewed = 1) AS reasoned
+FROM (
+    SELECT patient_id, actor_department AS department, actor_id, local_day, {_REVIEWED} AS reviewed
+    FROM access_facts FINAL
+    WHERE {_IN_DAYS} AND patient_id IN
+        (SELECT patient_id FROM access_facts WHERE local_day = {{day_to:Date}} AND patient_id != '')
+)
+GROUP BY patient_id, department ORDER BY patient_id, department
+"""
+
+_ACTOR_ACTIONS = f"""
+SELECT actor_id, argMax(actor_role, (time, seq)) AS role, action, count() AS accesses FROM access_facts FINAL
+WHERE {_IN_DAYS} AND patient_id != '' AND source = 'access'
+GROUP BY actor_id, action ORDER BY actor_id, action
 """
 
 _SHARE = f"""
@@ -110,9 +122,14 @@ class Accesses:
         """For the pairs seen on `day`: on how many of the days `day_from` to `day_to` they met, explained and not."""
         return self._engine.frame(_PAIR_HISTORY, day=day, day_from=day_from, day_to=day_to)
 
-    def crowds(self, day_from: date, day_to: date) -> pl.DataFrame:
-        """For the patients seen on `day_to`: how many actors of each department opened the chart in the period."""
-        return self._engine.frame(_CROWDS, day_from=day_from, day_to=day_to)
+    def company(self, day_from: date, recent: date, day_to: date) -> pl.DataFrame:
+        """Who else was in the charts seen on `day_to`: patient_id, department and how many of it, `actors` since `day_from`,
+        `recent` since that day, `reasoned` of these with a reason."""
+        return self._engine.frame(_COMPANY, day_from=day_from, recent=recent, day_to=day_to)
+
+    def actor_actions(self, day_from: date, day_to: date) -> pl.DataFrame:
+        """What each actor did in patients' charts: actor_id, role, action, accesses."""
+        return self._engine.frame(_ACTOR_ACTIONS, day_from=day_from, day_to=day_to)
 
     def explained_share(self, day_from: date, day_to: date) -> pl.DataFrame:
         """Of the accesses to patient records, how many are explained: department, day, accesses, explained, share (0..1)."""

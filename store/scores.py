@@ -30,6 +30,24 @@ SELECT day, actor_id, object_id, vector FROM score_features FINAL
 WHERE features = {features:String} AND day BETWEEN {day_from:Date} AND {day_to:Date} AND actor_id IN {actors:Array(String)}
 """
 
+# What each actor's charts of a day add up to under given weights: the logistic score of every vector above the floor, summed.
+_RISKS = """
+SELECT day, actor_id, sum(score) AS risk FROM (
+    SELECT day, actor_id, 1 / (1 + exp(-({bias:Float64} + arraySum(arrayMap((x, w) -> x * w, vector, {weights:Array(Float64)})))))
+        AS score
+    FROM score_features FINAL
+    WHERE day BETWEEN {day_from:Date} AND {day_to:Date} AND features = {features:String}
+        AND length(vector) = length({weights:Array(Float64)})
+)
+WHERE score >= {floor:Float64} GROUP BY day, actor_id ORDER BY day, actor_id
+"""
+
+_PEAKS = """
+SELECT day, actor_id, max(score) AS peak FROM scores FINAL
+WHERE day BETWEEN {day_from:Date} AND {day_to:Date} AND startsWith(model, {model:String})
+GROUP BY day, actor_id ORDER BY day, actor_id
+"""
+
 _MAIL = """
 SELECT actor_id, patient_id, to_domain, phi, encryption, auto_forwarded, tls_verdict, tls_weak, opted_in FROM delivery_facts FINAL
 WHERE action = 'deliver' AND outcome IN ('', 'success', 'delivered') AND direction NOT IN ('inbound', 'internal')
@@ -104,6 +122,18 @@ class Scores:
         """The vectors of some actors on the days."""
         frame = self._engine.frame(_OF_KEYS, actors=list(actors), day_from=day_from, day_to=day_to, features=features)
         return _columns(frame, names)
+
+    def risks(
+        self, day_from: date, day_to: date, *, features: str, weights: Sequence[float], bias: float, floor: float
+    ) -> pl.DataFrame:
+        """day, actor_id, risk: the sum of the logistic scores, from `floor` up, of the actor's vectors of a day."""
+        return self._engine.frame(
+            _RISKS, day_from=day_from, day_to=day_to, features=features, weights=list(weights), bias=bias, floor=floor
+        )
+
+    def peaks(self, day_from: date, day_to: date, *, model: str) -> pl.DataFrame:
+        """day, actor_id, peak: the highest score of each actor and day by models whose name begins so."""
+        return self._engine.frame(_PEAKS, day_from=day_from, day_to=day_to, model=model)
 
     def deliveries(self, start: datetime, end: datetime) -> pl.DataFrame:
         """Outbound mail delivered in [start, end), as far as it was judged: what mail scores are computed from."""

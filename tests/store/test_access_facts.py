@@ -13,12 +13,16 @@ _MOMENT = pl.Datetime("us", "UTC")
 _SMALL = ("known", "explained", "is_self", "is_household", "same_surname", "is_vip", "is_restricted", "is_coworker", "is_neighbour")
 _LISTS = ("reasons", "flags", "reason_kinds")
 
+_FLAGS = ("strange_place", "notice_given", "untrained", "own_account", "unregistered", "is_manager")
+
 
 def fact(seq: int, *, day: date = MONDAY, **columns: object) -> dict[str, object]:
     """A row of access_facts: an access by alice of Medicine to P-1 at noon."""
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     row: dict[str, object] = dict.fromkeys(FACT_COLUMNS, "")
     row |= dict.fromkeys((*_SMALL, "on_leave", "off_shift", "surname_rarity", "records"), 0) | {"terminated_minutes": -1}
+    row |= dict.fromkeys(("idle_days", "since_care_days"), -1) | dict.fromkeys((*_FLAGS, "moves", "speed_kmh"), 0)
+    row |= dict.fromkeys(("latitude", "longitude"), None)
     row |= {name: [] for name in _LISTS}
     row |= {"writer": "w1", "seq": seq, "time": noon, "received": noon, "local_day": day, "source": "access"}
     return row | {"actor_id": "alice", "actor_department": "Medicine", "actor_role": "nurse", "patient_id": "P-1"} | columns
@@ -27,6 +31,8 @@ def fact(seq: int, *, day: date = MONDAY, **columns: object) -> dict[str, object
 def facts(*rows: dict[str, object]) -> pl.DataFrame:
     types = {"seq": pl.UInt64(), "time": _MOMENT, "received": _MOMENT, "terminated_minutes": pl.Int32()}
     types |= dict.fromkeys(_LISTS, pl.List(pl.String)) | dict.fromkeys((*_SMALL, "on_leave", "off_shift"), pl.UInt8())
+    types |= dict.fromkeys(("idle_days", "since_care_days"), pl.Int32()) | dict.fromkeys(_FLAGS, pl.UInt8())
+    types |= {"moves": pl.UInt16(), "speed_kmh": pl.Float32()} | dict.fromkeys(("latitude", "longitude"), pl.Float64())
     return pl.DataFrame(rows, schema_overrides={**types, "surname_rarity": pl.Float64()})
 
 

@@ -8,7 +8,7 @@ what the literature finds in confirmed cases (family first, then colleagues, nei
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = "access-features/1"
+VERSION = "access-features/2"
 """Changes with the list below: vectors of another version are no training data."""
 
 BIAS = -4.6
@@ -24,36 +24,74 @@ class Feature:
 
 
 FEATURES: tuple[Feature, ...] = (
-    Feature(name="unexplained", weight=2.3, text="No reason found in visits, appointments, orders, worklists, shifts or protocols"),
+    Feature(name="unexplained", weight=1.6, text="No reason found in visits, appointments, orders, worklists, shifts or protocols"),
     Feature(name="weak_reason", weight=0.5, text="The reason found belongs to the department, not to the person"),
+    Feature(
+        name="foreign",
+        weight=1.6,
+        text="Nobody of the actor's department was in the chart in four weeks, and nobody with a reason in three days",
+    ),
+    Feature(name="no_care", weight=0.6, text="No visit, order or appointment of the patient within a month is on record"),
     Feature(name="self", weight=3.8, text="The actor's own patient record"),
     Feature(name="household", weight=3.4, text="Actor and patient share a household and no reason was found"),
     Feature(name="household_explained", weight=0.9, text="Actor and patient share a household, though there is a reason"),
     Feature(name="surname", weight=3.0, text="Actor and patient share a rare surname and no reason was found"),
     Feature(name="coworker", weight=2.3, text="The patient is a colleague and no reason was found"),
-    Feature(name="neighbour", weight=1.2, text="The patient lives next door and no reason was found"),
+    Feature(name="manager", weight=1.0, text="One of actor and patient reports to the other, and no reason was found"),
+    Feature(name="neighbour", weight=1.6, text="The patient lives next door and no reason was found"),
     Feature(name="vip", weight=2.6, text="The patient is in the public eye and no reason was found"),
-    Feature(name="restricted", weight=1.6, text="The record is restricted and no reason was found"),
+    Feature(name="restricted", weight=0.8, text="The record is restricted and no reason was found"),
     Feature(name="terminated", weight=4.0, text="Employment had ended"),
     Feature(name="on_leave", weight=1.6, text="The actor was on leave"),
+    Feature(
+        name="doubtful_account", weight=1.8, text="It may not be the owner who used the account that day: place, journey or sleep"
+    ),
+    Feature(name="leaving", weight=1.2, text="The actor had given notice, and took the record along"),
     Feature(name="off_shift", weight=0.7, text="Outside the actor's shifts"),
     Feature(name="remote", weight=0.4, text="From outside, and no reason was found"),
     Feature(name="broke_glass", weight=1.3, text="Emergency access was used and no care followed from the records"),
     Feature(name="took", weight=0.9, text="The record was printed, exported or downloaded without a reason found"),
     Feature(name="searched", weight=0.7, text="The chart was opened right after a search by name"),
+    Feature(name="odd_action", weight=1.8, text="An action that the role {role} hardly ever takes: {rarest_action}"),
     Feature(name="breadth", weight=0.7, text="Kinds of action in the chart without a reason found: {breadth_count}"),
     Feature(
         name="repeated",
         weight=2.2,
         text="Days of the last four weeks on which the chart was opened without a reason found: {unexplained_days}",
     ),
-    Feature(name="spree", weight=1.8, text="One of {unexplained_charts} charts opened that day without a reason found"),
-    Feature(name="crowd", weight=1.5, text="People who opened this chart that day without a reason found: {onlookers}"),
+    Feature(
+        name="spree",
+        weight=3.0,
+        text="One of {unexplained_charts} charts opened that day without a reason found, more than the role or the actor ever has",
+    ),
+    Feature(
+        name="trail",
+        weight=2.0,
+        text="Such charts on several days: the weeks add up to {trail_times} times what nine in ten of the role stay below",
+    ),
+    Feature(
+        name="crowd", weight=1.5, text="Departments from which the chart was opened that day without a reason found: {onlookers}"
+    ),
     Feature(name="isolation", weight=0.8, text="Unlike most accesses of the weeks before"),
     Feature(
         name="colleagues",
-        weight=-1.3,
+        weight=-1.8,
         text="Colleagues of the department who were in the chart within three days: {same_department}",
+    ),
+    Feature(
+        name="acquainted",
+        weight=-0.8,
+        text="Colleagues of the department who were in the chart within four weeks: {department_before}",
+    ),
+    Feature(
+        name="conference",
+        weight=-1.5,
+        text="People who opened this and further charts with the actor that day, as in a board or a round: {companions}",
+    ),
+    Feature(
+        name="at_work",
+        weight=-1.0,
+        text="The actor wrote in {written_charts} of {unexplained_charts} charts without a reason, as when care is not recorded",
     ),
     Feature(name="wrote", weight=-1.6, text="The actor wrote in the chart, signed or gave medication"),
     Feature(name="glimpse", weight=-1.8, text="One screen for less than ten seconds, as when a wrong chart is closed"),
@@ -62,5 +100,8 @@ FEATURES: tuple[Feature, ...] = (
 
 WEIGHTS: Mapping[str, float] = {feature.name: feature.weight for feature in FEATURES}
 NAMES: tuple[str, ...] = tuple(WEIGHTS)
+OF_THE_ACTOR = ("spree", "trail")
+"""Features that come from all charts of the actor together; without them a pair stands alone."""
+
 OBSERVED: tuple[str, ...] = tuple(name for name in NAMES if name != "isolation")
 """Features that come from the facts: what the forest learns from, and what is stored."""

@@ -4,29 +4,52 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analytics.detectors.ranking.catalogue import OBSERVED
+from analytics.detectors.ranking.catalogue import OBSERVED, OF_THE_ACTOR
 from analytics.relationships.policy import WEIGHTS
 
 WRITES = ("edit_note", "edit_result", "edit_vitals", "med_admin", "verify_med", "sign_order", "route_result", "edit_billing")
 TAKES = ("print", "export", "extract", "download_record")
 SEARCH_LEADS = "5m"
 GLIMPSE_SECONDS = 10
+TOLD_ELSEWHERE = ("search", "break_glass")
+"""Actions that have features of their own."""
+
 FEWEST_ROLE_DAYS = 10
+
+FEWEST_ROLE_ACCESSES = 300
+"""Accesses of others in the role below which no action is called rare."""
+
+COMMON_BITS, RARE_BITS = 4.0, 9.0
+"""One in 16 accesses of the role is common, one in 512 is as rare as it gets."""
+
+FEWEST_WRITTEN = 2
+"""Charts without a reason in which an actor wrote, from which it looks like work that nobody recorded."""
+
+FASTEST_KMH, MOST_MOVES, ASLEEP_DAYS = 900.0, 4, 60
+"""An airliner; to and fro between units twice within a quarter of an hour; a holiday with a leave before it."""
+
+LONG_AGO_DAYS = 30
+"""Calls and letters about care come within a month of it (`analytics.relationships.policy`)."""
+
 RARE = 0.5
 """Surname rarity below which a shared surname says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What the days before say: `pairs` (days met, explained and not), `crowds` (actors a department), `actor_days` (charts)."""
+    """What the days before say: `pairs` (days met, explained and not), `company` (actors a department, in three days and in four
+    weeks), `actor_days` (charts), `actions` (what each actor does how often)."""
 
     pairs: pl.DataFrame
-    crowds: pl.DataFrame
+    company: pl.DataFrame
     actor_days: pl.DataFrame
+    actions: pl.DataFrame
 
 
 def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
-    """One row for each actor and patient of the day: the observed features (0..1) and the counts that the sentences name.
+    """One row for each actor and patient of the day: the features (0..1) of the pair and the counts that the sentences name.
+
+    Those of the actor's day as a whole (`OF_THE_ACTOR`) are added by `risk.with_actor`.
 
     `facts` are `access_facts` rows of one local day; all days of `history` lie before or on it.
     """
@@ -34,49 +57,145 @@ def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
     pairs = _of_the_visit(visits).join(_after_a_search(facts, visits), on=["actor_id", "patient_id"], how="left")
     pairs = (
         pairs.join(history.pairs, on=["actor_id", "patient_id"], how="left")
-        .join(history.crowds.rename({"actors": "same_department"}), on=["patient_id", "department"], how="left")
+        .join(_company(history.company), on=["patient_id", "department"], how="left")
+        .join(_in_care(history.company), on="patient_id", how="left")
+        .join(_rarest_action(visits, history.actions), on=["actor_id", "patient_id"], how="left")
+        .join(_doubtful_accounts(facts), on="actor_id", how="left")
         .join(_usual_share(history.actor_days), on="role", how="left")
         .with_columns(
             pl.col("unexplained_days", "explained_days").fill_null(0),
-            same_department=pl.when(pl.col("department") == "").then(0).otherwise(pl.col("same_department").fill_null(1) - 1),
+            pl.col("in_care").fill_null(0),
+            pl.col("doubtful").fill_null(value=False),
+            pl.col("rarest_action").fill_null(""),
+            same_department=_others("same_department"),
+            department_before=_others("department_before"),
             searched=pl.col("searched").fill_null(value=False),
-            onlookers=pl.col("without_reason").sum().over("patient_id"),
+            onlookers=pl.col("department").filter(pl.col("without_reason")).n_unique().over("patient_id"),
+            written_charts=(pl.col("without_reason") & pl.col("wrote")).sum().over("actor_id"),
             unexplained_charts=pl.col("without_reason").sum().over("actor_id"),
         )
     )
+    pairs = pairs.join(_companions(pairs), on=["actor_id", "patient_id"], how="left").with_columns(
+        pl.col("companions").fill_null(0)
+    )
     alone = pl.col("without_reason").cast(pl.Float64)
+    meeting = (pl.col("companions").cast(pl.Float64) / 2).clip(0, 1)
     # Where most work of a role never has a reason on record, its absence says little, and so does what hangs on it.
     telling = alone * (1 - pl.col("usual_share").fill_null(0.0))
     values = {
         "unexplained": telling,
         "weak_reason": pl.when(pl.col("without_reason")).then(0.0).otherwise((1 - pl.col("best_reason")).clip(0, 1)),
+        "foreign": _foreign() * alone,
+        "no_care": ((pl.col("since_care_days") < 0) | (pl.col("since_care_days") > LONG_AGO_DAYS)) * telling,
         "self": pl.col("is_self").cast(pl.Float64),
         "household": pl.col("is_household") * alone,
         "household_explained": pl.col("is_household") * (1 - alone),
         "surname": ((pl.col("surname_rarity") - RARE) / (1 - RARE)).clip(0, 1) * alone * (1 - pl.col("is_household")),
-        "coworker": pl.col("is_coworker") / 2 * alone,
+        "coworker": pl.col("is_coworker") / 2 * telling,
+        "manager": pl.col("is_manager") * alone,
         "neighbour": pl.col("is_neighbour") * alone,
-        "vip": pl.col("is_vip") * alone,
+        "vip": pl.col("is_vip") * telling,
         "restricted": pl.col("is_restricted") * alone,
         "terminated": pl.col("terminated").cast(pl.Float64),
         "on_leave": pl.col("on_leave").cast(pl.Float64),
+        "doubtful_account": pl.col("doubtful") * (0.2 + 0.8 * alone),
+        "leaving": pl.col("notice_given") * pl.col("took") * alone,
         "off_shift": pl.col("off_shift") * (0.3 + 0.7 * alone),
         "remote": pl.col("remote") * telling,
         "broke_glass": pl.col("broke_glass") * alone,
         "took": pl.col("took") * telling,
         "searched": pl.col("searched") * telling,
+        "odd_action": ((-pl.col("share").log(2) - COMMON_BITS) / (RARE_BITS - COMMON_BITS)).clip(0, 1).fill_null(0.0) * alone,
         "breadth": ((pl.col("breadth_count") - 1) / 4).clip(0, 1) * telling,
         "repeated": (1 - 0.5 ** pl.col("unexplained_days")) * telling,
-        "spree": (pl.col("unexplained_charts") / (2 + pl.col("usual_charts").fill_null(0))).log(2).clip(0, 3) / 3 * telling,
-        "crowd": ((pl.col("onlookers").cast(pl.Int64) - 1) / 3).clip(0, 1) * telling,
-        "colleagues": (pl.col("same_department") / 3).clip(0, 1) * alone,
+        "crowd": ((pl.col("onlookers").cast(pl.Int64) - 1) / 2).clip(0, 1) * telling * (1 - meeting),
+        "colleagues": (pl.col("same_department") / 2).clip(0, 1) * alone,
+        "acquainted": (pl.col("department_before") / 2).clip(0, 1) * alone,
+        "conference": meeting * alone,
+        "at_work": (2 * pl.col("written_charts") / pl.col("unexplained_charts")).clip(0, 1).fill_nan(0.0)
+        * (pl.col("written_charts") >= FEWEST_WRITTEN)
+        * alone
+        * (1 - pl.col("wrote").cast(pl.Float64))
+        * (1 - pl.col("took").cast(pl.Float64)),
         "wrote": pl.col("wrote") * alone,
         "glimpse": pl.col("glimpse") * alone,
         "known_before": (1 - 0.5 ** pl.col("explained_days")) * alone,
     }
-    assert tuple(values) == OBSERVED
+    assert {*values, *OF_THE_ACTOR} == {*OBSERVED}
     found = pairs.with_columns(**{f"x_{name}": value.cast(pl.Float64).fill_nan(0.0) for name, value in values.items()})
     return found.sort("actor_id", "patient_id")
+
+
+def _company(company: pl.DataFrame) -> pl.DataFrame:
+    return company.select("patient_id", "department", same_department="recent", department_before="actors")
+
+
+def _in_care(company: pl.DataFrame) -> pl.DataFrame:
+    """How many people had a reason to be in the chart in the last days: whether anybody treats the patient at the time."""
+    return company.group_by("patient_id").agg(in_care=pl.col("reasoned").sum())
+
+
+def _others(count: str) -> pl.Expr:
+    """The actor is one of those counted; where the department is unknown it says nothing."""
+    return pl.when(pl.col("department") == "").then(0).otherwise(pl.col(count).cast(pl.Int64).fill_null(1) - 1).clip(lower_bound=0)
+
+
+def _foreign() -> pl.Expr:
+    """Both signs together count for more than each: a new patient of the unit, or a former one of the department, is half known."""
+    unknown = (pl.col("department") != "") & (pl.col("department_before") == 0) & (pl.col("explained_days") == 0)
+    alone = pl.col("in_care") == 0
+    return 0.3 * unknown + 0.2 * alone + 0.5 * (unknown & alone)
+
+
+def _doubtful_accounts(facts: pl.DataFrame) -> pl.DataFrame:
+    """Whose account was at a place new to it that day, on an impossible journey, at two units at once, or awake after a long sleep.
+
+    Log-ins count too.
+    """
+    sign = (
+        (pl.col("strange_place") == 1)
+        | (pl.col("speed_kmh") > FASTEST_KMH)
+        | (pl.col("moves") >= MOST_MOVES)
+        | (pl.col("idle_days") > ASLEEP_DAYS)
+    )
+    return facts.filter(pl.col("staff_id") != "").group_by("actor_id").agg(doubtful=sign.any())
+
+
+def _companions(pairs: pl.DataFrame) -> pl.DataFrame:
+    """For each chart opened without a reason, how many others of that chart share at least two such charts with the actor that day.
+
+    A board or a round goes through several charts with the same people; curiosity about one patient does not.
+    """
+    seen = pairs.filter("without_reason").select("actor_id", "patient_id")
+    met = seen.join(seen.rename({"actor_id": "other"}), on="patient_id").filter(pl.col("actor_id") != pl.col("other"))
+    together = met.with_columns(shared=pl.len().over("actor_id", "other")).filter(pl.col("shared") >= 2)
+    return together.group_by("actor_id", "patient_id").agg(companions=pl.len())
+
+
+def _rarest_action(visits: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """What a pair did that others of the role do least, and its share of their accesses: the actor's own habits do not count."""
+    others = actions.group_by("role", "action").agg(accesses=pl.col("accesses").sum())
+    whole = actions.group_by("role").agg(whole=pl.col("accesses").sum())
+    mine = actions.select("actor_id", "action", own=pl.col("accesses"))
+    own_whole = actions.group_by("actor_id").agg(own_whole=pl.col("accesses").sum())
+    done = visits.filter(~pl.col("action").is_in(TOLD_ELSEWHERE)).select(
+        "actor_id", "patient_id", "action", role=pl.col("actor_role")
+    )
+    share = (pl.col("accesses") - pl.col("own") + 0.5) / (pl.col("whole") - pl.col("own_whole") + 1)
+    judged = (
+        done.unique()
+        .join(others, on=["role", "action"], how="left")
+        .join(whole, on="role")
+        .join(mine, on=["actor_id", "action"], how="left")
+        .join(own_whole, on="actor_id", how="left")
+        .with_columns(pl.col("accesses", "own", "own_whole").fill_null(0).cast(pl.Int64), pl.col("whole").cast(pl.Int64))
+        .filter(pl.col("whole") - pl.col("own_whole") >= FEWEST_ROLE_ACCESSES)
+        .with_columns(share=share.clip(lower_bound=0.0))
+        .sort("share", "action")
+    )
+    return judged.group_by("actor_id", "patient_id", maintain_order=True).agg(
+        share=pl.col("share").first(), rarest_action=pl.col("action").first()
+    )
 
 
 def _of_the_visit(visits: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +206,8 @@ def _of_the_visit(visits: pl.DataFrame) -> pl.DataFrame:
         pl.col("actor_role").last().alias("role"),
         pl.col("actor_department").last().alias("department"),
         pl.col("is_self", "is_household", "surname_rarity", "is_coworker", "is_neighbour", "is_vip", "is_restricted").max(),
-        pl.col("on_leave", "off_shift").max(),
+        pl.col("on_leave", "off_shift", "is_manager", "notice_given").max(),
+        pl.col("since_care_days").last(),
         events=pl.len(),
         without_reason=pl.col("explained").max() == 0,
         best_reason=best.max().fill_null(0.0),
@@ -113,13 +233,13 @@ def _after_a_search(facts: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _usual_share(actor_days: pl.DataFrame) -> pl.DataFrame:
-    """Per role, over people's days: the median share of charts without a reason on record, and the median number of such charts.
+    """Per role, over people's days: the share of charts without a reason on record that a quarter of the days reach.
 
-    Medians, so that one spree is no excuse for itself. A role with fewer than ten days on record says nothing yet.
+    A role whose work goes by lists on paper has days with every reason and days with none; one spree is no excuse for itself. A
+    role with fewer than ten days on record says nothing yet.
     """
     usual = actor_days.group_by("role").agg(
         days=pl.len(),
-        usual_charts=pl.col("unexplained").median(),
-        usual_share=(pl.col("unexplained") / pl.col("patients")).median(),
+        usual_share=(pl.col("unexplained") / pl.col("patients")).quantile(0.75, "linear"),
     )
     return usual.filter(pl.col("days") >= FEWEST_ROLE_DAYS).drop("days")

@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from analytics.detectors.ranking.catalogue import BIAS, NAMES, OBSERVED, VERSION, WEIGHTS
+from analytics.detectors.ranking.catalogue import BIAS, NAMES, OBSERVED, OF_THE_ACTOR, VERSION, WEIGHTS
 from analytics.detectors.ranking.forest import Forest
 from analytics.detectors.ranking.learned import Lesson
 from domain.json import Json, canonical
@@ -68,7 +68,8 @@ class RankingModel:
         pairs = pairs.with_columns(x_isolation=isolation * (0.2 + 0.8 * pl.col("without_reason").cast(pl.Float64)))
         pairs = pairs.with_columns(**{f"c_{name}": pl.col(f"x_{name}") * self.weights[name] for name in NAMES})
         logit = pl.sum_horizontal(f"c_{name}" for name in NAMES) + self.bias
-        ranked = pairs.with_columns(score=_logistic(logit), alone=_logistic(logit - pl.col("c_spree")))
+        together = pl.sum_horizontal(f"c_{name}" for name in OF_THE_ACTOR)
+        ranked = pairs.with_columns(score=_logistic(logit), alone=_logistic(logit - together))
         return ranked.sort(["score", "actor_id", "patient_id"], descending=[True, False, False])
 
 

@@ -20,6 +20,9 @@ DAY = timedelta(days=1)
 NURSES = ("alice", "nina", "nora", "nell", "noah")
 IN_BED = [f"P-B{n}" for n in range(24)]
 STRANGERS = [f"P-S{n}" for n in range(45)]
+PASSERS_BY = [f"P-T{n}" for n in range(6)]
+"""Too few to stand out by their number."""
+
 LAST = TUESDAY + 9 * DAY
 """A Thursday, after the change to summer time."""
 
@@ -105,6 +108,8 @@ def _incidents() -> Iterator[Look]:
         yield Look(actor="mallory", patient="P-1", time=LAST + timedelta(minutes=after), action=action)
     for number, patient in enumerate(STRANGERS):
         yield Look(actor="noah", patient=patient, time=LAST + HOUR + number * timedelta(minutes=4))
+    for number, patient in enumerate(PASSERS_BY):
+        yield Look(actor="nora", patient=patient, time=LAST + 2 * HOUR + number * timedelta(minutes=7))
     yield Look(actor="bob", patient="P-2", time=LAST)
     yield Look(actor="bob", patient="P-3", time=LAST)
     yield Look(actor="alice", patient="P-3", time=LAST, details={"duration_s": 4})
@@ -158,7 +163,33 @@ def test_browser_is_found_once_for_the_number_of_charts(ward: Ward) -> None:
     )
     assert volume.exculpatory == ("6 of the charts have a reason on record",)
     assert len(volume.evidence) == 45
-    assert set(kinds(ward.findings)) == {("unusual_volume", "noah"), ("unusual_access", "mallory")}
+    assert set(kinds(ward.findings)) == {
+        ("unusual_volume", "noah"),
+        ("unusual_access", "mallory"),
+        ("browsing", "nora"),
+    }
+
+
+def test_a_few_strangers_in_one_shift_are_one_case_about_the_actor(ward: Ward) -> None:
+    """No chart stands out, and six are no large number; role and actor are not used to any."""
+    finding = kinds(ward.findings)["browsing", "nora"]
+
+    assert (finding.patient_id, finding.time, len(finding.evidence)) == (None, END, len(PASSERS_BY))
+    assert finding.explanation[0] == "6 charts stand out together; of the first of them:"
+    assert any(sentence.startswith("One of 6 charts opened that day") for sentence in finding.explanation)
+    assert {ward.scores["nora", patient].score > 0.5 for patient in PASSERS_BY} == {True}
+    assert finding.inputs["charts"] == 6
+
+
+def test_findings_are_worth_what_is_rare(ward: Ward) -> None:
+    """Shown scores follow the ranking, and none is certain."""
+    ranked = [finding for finding in ward.findings if finding.kind != "unusual_volume"]
+    peaks = [max(score.score for (actor, _), score in ward.scores.items() if actor == finding.actor_id) for finding in ranked]
+
+    assert [finding.score for finding in ranked] == [
+        score for _, score in sorted(zip(peaks, [f.score for f in ranked], strict=True), reverse=True)
+    ]
+    assert all(0 < finding.score < 0.95 for finding in ranked)
 
 
 def test_ordinary_days_raise_nothing(ward: Ward) -> None:
@@ -170,7 +201,7 @@ def test_every_pair_is_ranked_and_the_incidents_lead(ward: Ward) -> None:
     ranking = sorted(scores, key=lambda pair: -scores[pair].score)
 
     assert set(ranking[:2]) == {("records@clinic.example", "lab0.example"), ("mallory", "P-1")}
-    assert len(scores) == 5 * 6 + 1 + len(STRANGERS) + 3 + 1
+    assert len(scores) == 5 * 6 + 1 + len(STRANGERS) + len(PASSERS_BY) + 3 + 1
     assert all(
         scores["noah", stranger].score > scores["noah", bed].score
         for stranger in STRANGERS
@@ -231,7 +262,7 @@ def test_budget_and_threshold_limit_what_is_shown(ward: Ward) -> None:
     many = Daily(clinic.engine, clinic.context, clock=lambda: LAST, threshold=0.0, budget=3).run(TODAY)
 
     assert [finding.kind for finding in none] == ["unusual_volume"]
-    shown = [finding.actor_id for finding in many if finding.kind == "unusual_access"]
+    shown = [finding.actor_id for finding in many if finding.kind != "unusual_volume"]
     assert len(shown) == len(set(shown)) == 3, "one case an actor"
 
 
