@@ -342,7 +342,7 @@ def test_too_many_policies_are_refused() -> None:
 
 # --- Containers ------------------------------------------------------------------------------------------------------------------
 
-PACKED = gzip.compress(report())
+PACKED = gzip.compress(report(), mtime=0)
 
 
 def archive(*contents: bytes) -> bytes:
@@ -359,8 +359,8 @@ CARRIERS = {
     "utf-16": report().decode().encode("utf-16"),
     "array": b"[" + report() + b"]",
     "gzip": PACKED,
-    "members": gzip.compress(report()[:40]) + gzip.compress(report()[40:]),
-    "twice": gzip.compress(PACKED),
+    "members": gzip.compress(report()[:40], mtime=0) + gzip.compress(report()[40:], mtime=0),
+    "twice": gzip.compress(PACKED, mtime=0),
     "zip": archive(report()),
     "mail of gzip": mail(("text/plain", "7bit", b"A report."), ("application/tlsrpt+gzip", "base64", in_base64(PACKED))),
     "mail of json": mail(("application/tlsrpt+json", "8bit", report())),
@@ -391,7 +391,7 @@ def test_a_report_is_the_same_whatever_carries_it(name: str) -> None:
 
 def test_several_attachments_are_all_read_and_a_copy_once() -> None:
     other = report(**{"report-id": "r-2"})
-    parts = [("application/tlsrpt+gzip", "base64", in_base64(gzip.compress(one))) for one in (report(), other, report())]
+    parts = [("application/tlsrpt+gzip", "base64", in_base64(gzip.compress(one, mtime=0))) for one in (report(), other, report())]
 
     found = events(mail(*parts))
 
@@ -417,7 +417,7 @@ def test_the_mail_says_who_and_when_where_the_report_does_not() -> None:
         (b"{}", "the record is no TLS report"),
         (b'{"a": "SECRET"}', "the record is no TLS report"),
         (b"Subject: hello\n\nSECRET", "the e-mail carries no TLS report"),
-        (gzip.compress(b"SECRET"), "the record is neither JSON nor gzip nor an e-mail"),
+        (gzip.compress(b"SECRET", mtime=0), "the record is neither JSON nor gzip nor an e-mail"),
         (PACKED[:30], "the gzip data end before their end"),
         (PACKED[:20] + b"\xff" * 40, "the gzip data are damaged"),
         (b"PK\x03\x04SECRET", "the zip archive is damaged"),
@@ -440,9 +440,9 @@ def test_a_damaged_attachment_is_not_passed_over_beside_a_good_one() -> None:
 
 
 def test_what_unpacks_to_too_much_is_refused() -> None:
-    bomb = gzip.compress(b" " * (MAX_UNPACKED + 1))
+    bomb = gzip.compress(b" " * (MAX_UNPACKED + 1), mtime=0)
 
-    for record in (bomb, gzip.compress(bomb), archive(b" " * (MAX_UNPACKED + 1))):
+    for record in (bomb, gzip.compress(bomb, mtime=0), archive(b" " * (MAX_UNPACKED + 1))):
         assert refusal(record) == f"the report unpacks to more than {MAX_UNPACKED} bytes"
     for kind in ("application/tlsrpt+gzip", "text/plain"):
         assert refusal(mail((kind, "base64", in_base64(bomb)))) == f"the report unpacks to more than {MAX_UNPACKED} bytes"
@@ -451,7 +451,7 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
 def test_what_is_packed_too_deep_is_refused() -> None:
     packed = report()
     for _ in range(9):
-        packed = gzip.compress(packed)
+        packed = gzip.compress(packed, mtime=0)
     nested = report()
     for _ in range(9):
         nested = b"Content-Type: message/rfc822\n\n" + nested
