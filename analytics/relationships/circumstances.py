@@ -17,7 +17,7 @@ _NAMES = ("application", "app", "client_name", "display_name")
 
 _COURSE = r"(?i)hipaa|privacy|phi|security|confidential"
 
-FEWEST_TRAINED, KEPT_REGISTER = 20, 0.1
+FEWEST_TRAINED, KEPT_REGISTER = 20, 0.05
 """Where more than this share of at least so many people have no valid training, it is the register that is not kept."""
 
 NOT_CARE = ("primary_care", "cohort")
