@@ -15,9 +15,9 @@ from domain.event import Actor, Geo
 from ingest.parsers.audit_codes import snake
 from ingest.parsers.authentik_table import OUTCOMES, event_action, request_outcome
 from ingest.parsers.field_mapping import FieldMapping
-from ingest.parsers.google_records import unwrapped
 from ingest.parsers.identity_events import IdentityParser, Said, address, moment, outsider, person, place, system, text_or_number
 from ingest.parsers.json_records import json_records
+from ingest.parsers.json_walk import unwrapped
 from ingest.parsers.records import Feed, Oversize
 from ingest.parsers.repeats import Repeats
 from ingest.parsers.shapes import decode_json, kind_of, mapping, text_of

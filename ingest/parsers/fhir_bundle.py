@@ -4,16 +4,12 @@ The ledger keeps every record as received. A Bundle is cut at its entries withou
 a digest over a resource still holds.
 """
 
-import re
 from collections.abc import Iterator
-from json import JSONDecoder
 
 import orjson
 
+from ingest.parsers.json_walk import elements, members, skip_blank
 from ingest.parsers.records import Oversize
-
-_BLANK = re.compile(r"[ \t\r\n]*")
-_DECODER = JSONDecoder()
 
 
 def unbundled(records: Iterator[bytes | Oversize]) -> Iterator[bytes | Oversize]:
@@ -42,7 +38,7 @@ def bundle_entries(record: bytes) -> list[bytes]:
         return []
     entries: list[bytes] = []
     try:
-        for name, start, _ in _members(text, _skip(text, 0)):
+        for name, start, _ in members(text, skip_blank(text, 0)):
             if name == "entry" and text[start] == "[":
                 entries += [text[begin:stop].encode() for begin, stop in _resources(text, start)]
     except RecursionError:
@@ -51,36 +47,6 @@ def bundle_entries(record: bytes) -> list[bytes]:
 
 
 def _resources(text: str, at: int) -> Iterator[tuple[int, int]]:
-    for first, last in _items(text, at):
-        inner = [(begin, stop) for key, begin, stop in _members(text, first) if key == "resource"] if text[first] == "{" else []
+    for first, last in elements(text, at):
+        inner = [(begin, stop) for key, begin, stop in members(text, first) if key == "resource"] if text[first] == "{" else []
         yield inner[-1] if inner else (first, last)
-
-
-def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Key, start and end of each value of the object at `at`; the text is known to be valid JSON."""
-    at = _skip(text, at + 1)
-    while text[at] != "}":
-        key, at = _DECODER.raw_decode(text, at)
-        start = _skip(text, _skip(text, at) + 1)
-        _, end = _DECODER.raw_decode(text, start)
-        yield key, start, end
-        at = _next(text, end)
-
-
-def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
-    at = _skip(text, at + 1)
-    while text[at] != "]":
-        _, end = _DECODER.raw_decode(text, at)
-        yield at, end
-        at = _next(text, end)
-
-
-def _next(text: str, at: int) -> int:
-    at = _skip(text, at)
-    return _skip(text, at + 1) if text[at] == "," else at
-
-
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
-    assert found is not None
-    return found.end()

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from domain.errors import InvalidInput
 from domain.event import EARLIEST, LATEST
 from ingest.parsers.delimited import Header, cut, decoded, delimited_records, fields_of
-from ingest.parsers.google_records import inner_records
 from ingest.parsers.json_records import json_records
+from ingest.parsers.json_walk import inner_records
 from ingest.parsers.records import Feed, Oversize
 from ingest.parsers.shapes import decode_json, kind_of
 from ingest.parsers.wall_times import from_epoch, moment_of

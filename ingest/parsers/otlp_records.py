@@ -4,13 +4,12 @@ A request with one log record is kept as it came. One with several is taken apar
 resource and its scope, all of them the exact bytes that were sent, so that a record in quarantine or in evidence explains itself.
 """
 
-import re
 from collections.abc import Iterator
-from json import JSONDecoder
 
 from domain.errors import InvalidInput
 from ingest.parsers import otlp_wire as wire
 from ingest.parsers.json_records import json_records
+from ingest.parsers.json_walk import elements, end_of_value, members, skip_blank
 from ingest.parsers.otlp_model import is_json
 from ingest.parsers.records import KEPT, Feed, Oversize
 
@@ -21,8 +20,6 @@ _GROWTH = 4
 _FREE = 16 * 1024 * 1024
 
 _NEAR = 64
-_BLANK = re.compile(r"[ \t\r\n]*")
-_DECODER = JSONDecoder()
 _RESOURCE_LOGS = ("resourceLogs", "resource_logs")
 _SCOPE_LOGS = ("scopeLogs", "scope_logs", "instrumentationLibraryLogs")
 _SCOPE = ("scope", "instrumentationLibrary")
@@ -133,8 +130,8 @@ def _protobuf(request: bytes) -> Iterator[bytes]:
 
 def _json(request: bytes) -> Iterator[bytes]:
     text = request.decode().removeprefix("\ufeff")
-    begin = _skip(text, 0)
-    _, end = _DECODER.raw_decode(text, begin)  # what follows relies on the text being JSON
+    begin = skip_blank(text, 0)
+    end = end_of_value(text, begin)  # what follows relies on the text being JSON
     if text[end:].strip(" \t\r\n"):
         raise InvalidInput("there is something behind the request")
     if text[begin] != "{":
@@ -168,38 +165,11 @@ def _kept(text: str, members: list[tuple[str, int, int]], names: tuple[str, ...]
 
 def _members(text: str, at: int) -> list[tuple[str, int, int]]:
     """Key, start and end of each value of the object at `at`; nothing where there is no object."""
-    found: list[tuple[str, int, int]] = []
-    if text[at] != "{":
-        return found
-    at = _skip(text, at + 1)
-    while text[at] != "}":
-        key, at = _DECODER.raw_decode(text, at)
-        start = _skip(text, _skip(text, at) + 1)
-        _, end = _DECODER.raw_decode(text, start)
-        found.append((key, start, end))
-        at = _next(text, end)
-    return found
+    return list(members(text, at)) if text[at] == "{" else []
 
 
 def _items(text: str, at: int) -> list[tuple[int, int]]:
     """Start and end of each value of the array at `at`; an object where an array belongs is alone."""
-    found: list[tuple[int, int]] = []
-    if text[at] != "[":
-        return [(at, _DECODER.raw_decode(text, at)[1])] if text[at] == "{" else found
-    at = _skip(text, at + 1)
-    while text[at] != "]":
-        _, end = _DECODER.raw_decode(text, at)
-        found.append((at, end))
-        at = _next(text, end)
-    return found
-
-
-def _next(text: str, at: int) -> int:
-    at = _skip(text, at)
-    return _skip(text, at + 1) if text[at] == "," else at
-
-
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
-    assert found is not None
-    return found.end()
+    if text[at] == "[":
+        return list(elements(text, at))
+    return [(at, end_of_value(text, at))] if text[at] == "{" else []

@@ -32,7 +32,6 @@ fits counts. Everything captured is in the private part of the event: it can be 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from urllib.parse import unquote
 
 from domain.errors import InvalidInput
@@ -41,7 +40,7 @@ from ingest.parsers.web_log_fields import field_name
 from ingest.parsers.web_log_format import Reader, format_reader
 from ingest.parsers.web_log_routes import Route, RouteMapping, by_first_segment
 
-__all__ = ["RouteMapping", "read_routes", "routes_of"]
+__all__ = ["RouteMapping", "routes_of"]
 
 _LOG_SOURCES = (Source.ACCESS, Source.PORTAL)
 _MOST_ROUTES = 2_000
@@ -51,16 +50,6 @@ _ACTION = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _METHOD = re.compile(r"[A-Z-]{1,20}")
 _ROUTE_KEYS = ("method", "path", "host", "action", "source", "actor", "actor_kind", "query", "module")
 _DEFAULT_KEYS = ("source", "actor", "actor_kind")
-
-
-def read_routes(path: Path) -> RouteMapping:
-    """The routes in a file. Raises InvalidInput that names the file and everything wrong with it at once."""
-    try:
-        return routes_of(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise InvalidInput(f"{path} cannot be read as text; nothing was stored") from None
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from None
 
 
 def routes_of(text: str) -> RouteMapping:

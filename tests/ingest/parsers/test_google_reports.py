@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from domain.event import Actor, ActorKind, AuditEvent, Source
 from ingest.parsers import read_mapping
-from ingest.parsers.google_records import google_reports_records, inner_records
+from ingest.parsers.google_records import google_reports_records
 from ingest.parsers.google_reports import GoogleReportsParser
 from ingest.parsers.google_reports_parts import parameters_of
+from ingest.parsers.json_walk import inner_records
 from tests.conformance import identity
 from tests.conformance.agreement import Agreement
 from tests.support.identity import bent, check, event, events, golden_records, page_sample, refusal, split, swapped

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
 from domain.event import Actor, ActorKind, AuditEvent, Source
+from ingest.files import mapping_in
 from ingest.parsers.nginx import NginxParser
-from ingest.parsers.route_mapping import RouteMapping, read_routes, routes_of
+from ingest.parsers.route_mapping import RouteMapping, routes_of
 from ingest.parsers.web_log_routes import path_segments
 
 RECEIVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -175,12 +176,14 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "routes.toml"
     file.write_text(ROUTES)
 
-    assert len(read_routes(file).routes) == 7
+    found = mapping_in(file, "nginx")
+    assert isinstance(found, RouteMapping)
+    assert len(found.routes) == 7
     with pytest.raises(InvalidInput, match="cannot be read as text"):
-        read_routes(tmp_path / "none.toml")
+        mapping_in(tmp_path / "none.toml", "nginx")
     file.write_text("x = 1")
     with pytest.raises(InvalidInput, match=r"routes\.toml: the route file cannot be used: x is not known"):
-        read_routes(file)
+        mapping_in(file, "nginx")
 
 
 @pytest.mark.parametrize(
