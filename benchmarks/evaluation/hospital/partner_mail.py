@@ -6,7 +6,7 @@ from domain.json import Json
 
 
 def mail_to_a_partner(scene: Scene, tls: Json) -> Draft:
-    """One to four deliveries of a day to one provider or payer whose certificate always verified; `tls` is what the log says now."""
+    """One to four deliveries of a day to one provider or payer whose certificate always verified; `tls` is what the log says."""
     partner = scene.draw.choice(
         [p for p in partners(scene.house) if p.kind in ("provider", "payer") and p.tls is not None and p.tls["verified"]]
     )
