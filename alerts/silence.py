@@ -1,7 +1,7 @@
 """Which sources are quiet for longer than they may be, for the metric `phitrail_sources`. Pure.
 
-How long a source may be quiet is set, or learned from its own rhythm (store/source_rhythm.py). What is raised about sources comes from
-the gap ledger (alerts/sources_findings.py).
+How long a source may be quiet is set, or learned from its own rhythm (store/source_rhythm.py). What is raised about sources comes
+from the gap ledger (alerts/sources_findings.py).
 """
 
 from collections.abc import Iterable, Mapping
