@@ -44,8 +44,8 @@ class Rules:
         """The events a rule cites, for every group and local day of the window.
 
         Columns: day, key (the group's values, each followed by U+001F), time (UTC), writer, seq, event_id, actor_id, patient_id,
-        flags and reasons (lists; empty where the log source has none), true_at (when the rule became true with this event; null
-        where it did not), then `columns` as text under `field <name>`; ordered by day, key, time, writer, seq.
+        flags and reasons (lists; empty where the log source has none), true_at (when the rule became true on that day with this
+        event; null where it did not), then `columns` as text under `field <name>`; ordered by day, key, time, writer, seq.
         With `spans`, only groups (of a single predicate: groups and days) of entries in them. With `settled`, what failed to
         come is said only of events received by then. Raises InvalidInput for a field that the log source does not have.
         """
@@ -59,10 +59,12 @@ class Rules:
         frame = self._engine.frame(question.sql, **bound)
         delay = plan.span * 1_000_000 if isinstance(plan, Missing) else 0
         moment = pl.from_epoch("t", time_unit="us").dt.replace_time_zone("UTC")
+        # Evidence reaches back over midnight, to events with which the rule became true on the days before.
+        is_of_day = moment.dt.convert_time_zone(window.zone).dt.date() == pl.col("day")
         return (
             frame.with_columns(
                 time=moment,
-                true_at=pl.when(pl.col("h").cast(pl.Boolean)).then(moment + pl.duration(microseconds=delay)),
+                true_at=pl.when(pl.col("h").cast(pl.Boolean) & is_of_day).then(moment + pl.duration(microseconds=delay)),
             )
             .drop("t", "h")
             .rename(names)

@@ -44,6 +44,34 @@ def test_rule_does_what_its_tests_say(shared_engine: Engine, rule: Rule, case: R
         assert "{" not in "".join((*whole.explanation, *whole.exculpatory))
 
 
+def test_a_finding_of_a_day_does_not_open_on_the_day_before(shared_engine: Engine) -> None:
+    """A crowd that lasts: evidence of the second day reaches back to the first, on which the rule was true already."""
+    rule = next(rule for rule in RULES if rule.rule_id.endswith("0a0d"))
+    source = next(leaves(rule.plan)).source
+    clear_facts(shared_engine, source)
+    looks = [
+        {
+            "actor_id": f"a{n}",
+            "action": "view_chart",
+            "patient_id": "P-3",
+            "is_vip": 1,
+            "time": (NOON + timedelta(hours=after)).isoformat(),
+        }
+        for n, after in enumerate((0, 1, 2, 24, 25))
+    ]
+    insert_facts(shared_engine, source, looks)
+    evaluator = Evaluator(Rules(shared_engine), ZONE)
+
+    found = evaluator.findings(rule, NOON - timedelta(days=1), NOON + timedelta(days=3))
+    by_day = {day: [one for one in found if one.inputs["day"] == day] for day in ("2026-03-02", "2026-03-03")}
+
+    assert min(one.time for one in by_day["2026-03-02"]) == NOON + timedelta(hours=2)
+    assert min(one.time for one in by_day["2026-03-03"]) == NOON + timedelta(hours=24)
+    clear_facts(shared_engine, source)
+    insert_facts(shared_engine, source, looks[:3])
+    assert evaluator.findings(rule, NOON - timedelta(days=1), NOON + timedelta(days=3)) == by_day["2026-03-02"]
+
+
 def test_the_kinds_are_the_ones_that_alerts_and_labels_name() -> None:
     assert list(RULES.kinds) == KINDS
 
