@@ -134,6 +134,12 @@ class ContextRecords:
             """,
         )
 
+    def training(self) -> pl.DataFrame:
+        """All training on record, of everybody: staff_id, kind (the course), valid_from, valid_to, known_from, known_until."""
+        return self._engine.frame(
+            "SELECT staff_id, kind, valid_from, valid_to, known_from, known_until FROM context_duties FINAL WHERE duty = 'training'"
+        )
+
     def ties(self, selection: Selection) -> pl.DataFrame:
         """Who and what has to do with the patients."""
         return self._ask(

@@ -36,7 +36,7 @@ def circumstances(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
     """
     duties = duties_at(found, knowledge)
     every = (
-        found.join(_untrained(duties), on="row", how="left")
+        found.join(_untrained(found, duties, knowledge), on="row", how="left")
         .join(_since_care(found, knowledge), on="row", how="left")
         .join(_reports(found, knowledge), on="row", how="left")
     )
@@ -81,17 +81,33 @@ def _unregistered(knowledge: Knowledge) -> pl.Expr:
     return (pl.col("action").is_in(_DESTINATIONS) & (host.is_not_null() | name.is_not_null()) & ~known).fill_null(value=False)
 
 
-def _untrained(duties: pl.DataFrame) -> pl.DataFrame:
+def _untrained(found: pl.DataFrame, duties: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
     courses = duties.filter(pl.col("duty") == "training", pl.col("valid_from") <= pl.col("time"))
-    apt = courses.with_columns(apt=pl.col("kind").str.contains(_COURSE))
-    counted = apt.filter(pl.col("apt") | ~pl.col("apt").any().over("row"))
-    valid = (pl.col("valid_to") > pl.col("time")).fill_null(value=True)
-    found = counted.group_by("row").agg(untrained=~valid.any(), staff_id=pl.col("staff_id").first())
-    people = found.group_by("staff_id").agg(pl.col("untrained").any())
-    lapsed = people["untrained"].mean()
-    if people.height >= FEWEST_TRAINED and isinstance(lapsed, float) and lapsed > KEPT_REGISTER:
-        return found.select("row", untrained=pl.lit(value=False))
-    return found.select("row", "untrained")
+    counted = courses.filter(_is_apt("row"))
+    states = counted.group_by("row").agg(untrained=~_is_valid("time").any())
+    kept = found.select("row", day=pl.col("time").dt.truncate("1d")).join(_registers(found, knowledge), on="day", how="left")
+    return states.join(kept, on="row").select("row", untrained=pl.col("untrained") & pl.col("is_kept").fill_null(value=True))
+
+
+def _registers(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
+    """For each day (UTC) of the accesses whether the register of training was kept then: day, is_kept."""
+    days = found.select(day=pl.col("time").dt.truncate("1d")).unique()
+    state = days.join(knowledge.training, how="cross").filter(
+        pl.col("known_from") <= pl.col("day"), pl.col("day") < pl.col("known_until"), pl.col("valid_from") <= pl.col("day")
+    )
+    people = state.filter(_is_apt("day", "staff_id")).group_by("day", "staff_id").agg(lapsed=~_is_valid("day").any())
+    shares = people.group_by("day").agg(people=pl.len(), lapsed=pl.col("lapsed").mean())
+    return shares.select("day", is_kept=(pl.col("people") < FEWEST_TRAINED) | (pl.col("lapsed") <= KEPT_REGISTER))
+
+
+def _is_apt(*whose: str) -> pl.Expr:
+    """Courses about privacy; where somebody has none of these on record, all of theirs."""
+    apt = pl.col("kind").str.contains(_COURSE)
+    return apt | ~apt.any().over(whose)
+
+
+def _is_valid(at: str) -> pl.Expr:
+    return (pl.col("valid_to") > pl.col(at)).fill_null(value=True)
 
 
 def _since_care(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:

@@ -25,6 +25,7 @@ class Knowledge:
     ties: pl.DataFrame
     bearers: Mapping[Trait, pl.DataFrame]
     grants: pl.DataFrame
+    training: pl.DataFrame
     applications: pl.DataFrame = field(default_factory=lambda: NO_APPLICATIONS)
 
     @classmethod
@@ -42,6 +43,7 @@ class Knowledge:
             ties=records.ties(selection),
             bearers={trait: records.bearers(trait, _shared(actors, patients, f"{trait}_key")) for trait in Trait},
             grants=records.proxy_grants(selection),
+            training=records.training(),
             applications=NO_APPLICATIONS if applications is None else applications,
         )
 

@@ -133,6 +133,22 @@ def test_training_that_ran_out(clinic: Clinic) -> None:
     assert [row["untrained"] for row in found] == [1, 0, 0]
 
 
+@pytest.mark.parametrize(("lapsed", "is_told"), [(1, True), (3, False)])
+def test_where_many_have_no_valid_training_the_register_is_not_kept(clinic: Clinic, lapsed: int, is_told: bool) -> None:
+    """One of thirty is somebody who forgot; three of thirty is a register that nobody keeps."""
+    until = ["2026-03-01" if n < lapsed else "2027-03-01" for n in range(30)]
+    clinic.load(
+        training=[
+            {"staff_id": "S1" if n == 0 else f"T{n}", "course": "HIPAA privacy", "completed_at": "2025-03-01", "valid_until": end}
+            for n, end in enumerate(until)
+        ]
+    )
+
+    (found,) = clinic.ask(Look(actor="alice", patient="P-1"))
+
+    assert bool(found["untrained"]) is is_told
+
+
 def test_own_rights_notice_and_applications(clinic: Clinic) -> None:
     clinic.change("S1", notice_date="2026-03-01")
     clinic.load(applications=[{"application": "Fax", "approved": True, "hosts": ["fax.example"], "handles_phi": True}])
