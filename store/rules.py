@@ -60,11 +60,12 @@ class Rules:
         delay = plan.span * 1_000_000 if isinstance(plan, Missing) else 0
         moment = pl.from_epoch("t", time_unit="us").dt.replace_time_zone("UTC")
         # Evidence reaches back over midnight, to events with which the rule became true on the days before.
-        is_of_day = moment.dt.convert_time_zone(window.zone).dt.date() == pl.col("day")
+        true_at = moment + pl.duration(microseconds=delay)
+        is_of_day = true_at.dt.convert_time_zone(window.zone).dt.date() == pl.col("day")
         return (
             frame.with_columns(
                 time=moment,
-                true_at=pl.when(pl.col("h").cast(pl.Boolean) & is_of_day).then(moment + pl.duration(microseconds=delay)),
+                true_at=pl.when(pl.col("h").cast(pl.Boolean) & is_of_day).then(true_at),
             )
             .drop("t", "h")
             .rename(names)
