@@ -24,6 +24,10 @@ _FORM = re.compile(r"pht_([0-9a-f]{12})_([A-Za-z0-9_-]{20,128})")
 
 _NOTE_USE_EVERY = timedelta(minutes=1)
 
+REMEMBERED = timedelta(hours=24)
+"""So long a key that was right is remembered, for when the store cannot be asked. A key revoked meanwhile, by another node of the
+same store, still counts here until the store is back or this time is over."""
+
 _NEWEST = """
 SELECT key_id, changed, version, digest, label, roles, revoked, changed_by, used
 FROM (SELECT * FROM api_keys {where} ORDER BY key_id, version DESC, changed DESC LIMIT 1 BY key_id) AS newest
@@ -54,6 +58,7 @@ class ApiKeys:
         self._clock = clock
         self._new_token = new_token
         self._noted: dict[str, datetime] = {}
+        self._right: dict[str, tuple[bytes, ApiKey, datetime]] = {}
 
     def create(self, label: str, roles: Collection[Role], by: str) -> tuple[ApiKey, str]:
         """Make a key. Returns it and its text, which is not kept and cannot be shown again. Raises InvalidInput."""
@@ -92,12 +97,24 @@ class ApiKeys:
         if form is None:
             return None
         rows = self._rows("WHERE key_id = {key_id:String}", key_id=form[1])
-        if not rows:
+        key, digest = rows[0] if rows else (None, b"")
+        if key is None or key.revoked:
+            self._right.pop(form[1], None)
             return None
-        key, digest = rows[0]
-        if not hmac.compare_digest(digest, hashlib.sha256(form[2].encode()).digest()) or key.revoked:
+        if not hmac.compare_digest(digest, hashlib.sha256(form[2].encode()).digest()):
             return None
+        self._right[key.key_id] = digest, key, self._clock()
         self._note_use(key.key_id)
+        return key
+
+    def remembered(self, text: str) -> ApiKey | None:
+        """The key with this text as it was when last right here, within `REMEMBERED`. Asks no store: for when there is none."""
+        form = _FORM.fullmatch(text)
+        if form is None or form[1] not in self._right:
+            return None
+        digest, key, at = self._right[form[1]]
+        if not hmac.compare_digest(digest, hashlib.sha256(form[2].encode()).digest()) or self._clock() - at > REMEMBERED:
+            return None
         return key
 
     def _note_use(self, key_id: str) -> None:

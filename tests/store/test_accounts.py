@@ -137,8 +137,11 @@ def test_a_key_works_until_it_is_revoked(engine: Engine, clock: Time, new_token:
     assert (found.key_id, found.roles, found.label) == (key.key_id, {Role.COLLECTOR}, "ward feed")
     assert keys.all()[0].used == clock.now
 
+    assert keys.remembered(text) == found
     keys.revoke(key.key_id, by="admin")
+    assert keys.remembered(text) == found, "nobody has asked the store since"
     assert keys.authenticate(text) is None
+    assert keys.remembered(text) is None
     assert [(known.revoked, known.changed_by) for known in keys.all()] == [(True, "admin")]
 
 

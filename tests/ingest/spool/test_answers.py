@@ -10,9 +10,10 @@ from ingest.collectors.listeners import Listener
 from ingest.collectors.syslog import SyslogCollector
 from ingest.collectors.tally import Transport
 from ingest.spool.metrics import SpoolMetrics
+from store.accounts import Role
 from store.engine import Engine
 from tests.ingest.collectors.http_intake import intake_client
-from tests.support.away import no_room
+from tests.support.away import no_room, unreachable
 from tests.support.clock import TickingClock
 from tests.support.desk import eventually
 from tests.support.records import audit_event, event_lines, postfix_line
@@ -41,6 +42,38 @@ def test_events_are_answered_202_and_each_record_says_spooled(engine: Engine, tm
         assert (again.status_code, again.json()["duplicate"], again.json()["spooled"]) == (200, 3, 0)
         assert len(it.entries()) == 4
         assert it.at.raws() == [b"no record"]
+
+
+def test_a_key_that_was_right_lately_sends_on_while_the_store_answers_nothing(engine: Engine, tmp_path: Path) -> None:
+    with spooled(engine, tmp_path) as it, intake_client(it.at, inner=it.desk) as client:
+        it.store.go_away(unreachable)
+        assert client.post("/v1/events", content=event_lines(range(1))).status_code == 503
+        it.store.come_back()
+        assert client.post("/v1/events", content=event_lines(range(1))).status_code == 200
+        it.store.go_away(unreachable)
+
+        taken = client.post("/v1/events", content=event_lines(range(1, 4)))
+        resource = client.post("/fhir/AuditEvent", content=json.dumps(audit_event(9)), headers=FHIR)
+        wrong = client.headers["Authorization"][:-1] + "x"
+        stranger = client.post("/v1/events", content=event_lines(range(4, 5)), headers={"Authorization": wrong})
+        it.at.clock.advance(hours=24, seconds=1)
+        forgotten = client.post("/v1/events", content=event_lines(range(4, 5)))
+
+        assert (taken.status_code, taken.json()["spooled"]) == (202, 3)
+        assert resource.status_code == 202
+        assert (stranger.status_code, forgotten.status_code) == (503, 503)
+        assert int(forgotten.headers["Retry-After"]) > 0
+        it.store.come_back()
+        eventually(lambda: it.spool.is_empty)
+        assert len(it.entries()) == 5
+
+
+def test_a_remembered_key_may_send_and_nothing_else(engine: Engine, tmp_path: Path) -> None:
+    with spooled(engine, tmp_path) as it, intake_client(it.at, Role.ANALYST, inner=it.desk) as client:
+        assert client.post("/v1/events", content=event_lines(range(1))).status_code == 403
+        it.store.go_away(unreachable)
+
+        assert client.post("/v1/events", content=event_lines(range(1))).status_code == 503
 
 
 def test_fhir_is_answered_202_with_an_outcome_alone_and_in_a_bundle(engine: Engine, tmp_path: Path) -> None:
