@@ -23,19 +23,22 @@ _GOES_ON = re.compile(rb"[ \t\r]*(?=[\[{])")
 
 
 def _passed_over(levels: int) -> bytes:
-    """The pattern of what holds at most `levels` of arrays and objects one in the other."""
+    """The pattern of one thing that holds at most `levels` of arrays and objects one in the other."""
     inner = rb'[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+"'
     for _ in range(levels):
         inner = rb'[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+"|\[(?:' + inner + rb")*+\]|(?<=[^ \t\r\n])\{(?:" + inner + rb")*+\}"
-    return rb"(?:" + inner + rb")*+"
+    return inner
 
 
-_WHOLE = re.compile(_passed_over(3), re.DOTALL)
+_WHOLE = re.compile(rb"(?:" + _passed_over(3) + rb")*+", re.DOTALL)
 """What is passed over at once inside a value: whole strings, and the innermost arrays and objects.
 
 An object at the start of a line is left to `_Bounds`, which asks whether it is out of place. The quantifiers are possessive: a part
 is tried once for each level and never again, so the time is linear in the bytes whatever they are.
 """
+
+_ELEMENTS = re.compile(rb"(?:" + _passed_over(3) + rb"|(?<=,\n)\{(?:" + _passed_over(2) + rb")*+\})*+", re.DOTALL)
+"""The same directly inside an array, where an object that begins the line behind a comma is in its place."""
 
 
 def json_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
@@ -133,7 +136,7 @@ class _Bounds:
                 self._in_string = False
                 at += 1
             if self._opened:
-                at = _end_of(_WHOLE, held, at)
+                at = _end_of(_ELEMENTS if self._opened[-1] == _OPENS_ARRAY else _WHOLE, held, at)
             found = _MARK.search(held, at)
             if found is None:
                 return _End.OPEN, len(held)

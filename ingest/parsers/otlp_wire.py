@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from domain.errors import InvalidInput
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-_MOST_FIELDS = 2_000_000
+_FREE_FIELDS, _BYTES_A_FIELD = 20_000, 64
+"""A message may have so many fields, and one more for so many bytes: a log record takes more bytes than that."""
+
 _FIXED = {FIXED64: 8, FIXED32: 4}
 _BROKEN = "the protobuf message is cut off or damaged"
 
@@ -25,10 +27,11 @@ def fields(message: bytes) -> Iterator[tuple[int, int, Value]]:
     Raises InvalidInput where the bytes are no message; what came before has been handed out then.
     """
     at, end, count = 0, len(message), 0
+    most = _FREE_FIELDS + end // _BYTES_A_FIELD
     while at < end:
         count += 1
-        if count > _MOST_FIELDS:
-            raise InvalidInput(f"the protobuf message has more than {_MOST_FIELDS} fields")
+        if count > most:
+            raise InvalidInput(f"the protobuf message has more than {most} fields, too many for its size")
         key, at = varint(message, at)
         number, kind = key >> 3, key & 7
         if number == 0 or number > 0x1FFFFFFF:

@@ -354,6 +354,8 @@ def test_several_requests_in_one_stream() -> None:
 
     assert cut(one + b"\n" + two) == cut(b"[" + one + b"," + two + b"]") == cut(b"\n" + one + two) == [one, two]
     assert cut(len(first).to_bytes(4, "big") + first + len(second).to_bytes(4, "big") + second) == [first, second]
+    empty = bytes(4 * 5_000)
+    assert cut(empty + len(first).to_bytes(4, "big") + first + empty + len(second).to_bytes(4, "big") + second) == [first, second]
     assert cut(b"") == []
 
 
@@ -466,8 +468,17 @@ def test_a_message_that_is_cut_off(data: bytes) -> None:
         list(wire.fields(data))
 
 
+def test_a_message_of_more_fields_than_its_size_explains_is_refused() -> None:
+    many = varint(5 << 3) + b"\x01"
+
+    with pytest.raises(InvalidInput, match="too many for its size"):
+        list(wire.fields(many * 30_000))
+    assert len(list(wire.fields(many * 20_000))) == 20_000
+    assert len(list(wire.fields(part(1, "x" * 60) * 30_000))) == 30_000
+
+
 def check(record: bytes) -> None:
-    for one in [*cut(record), record]:
+    for one in [*cut(record, limit=2**24), record]:  # a size in front begins with 0
         parsed = parse(one)
         assert parsed
         for found in parsed:

@@ -43,6 +43,15 @@ def test_json_comes_as_one_object_an_array_or_lines(text: bytes, records: list[b
     assert split("phitrail", text) == records
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_elements_on_lines_of_their_own_inside_a_record_do_not_end_it(size: int) -> None:
+    inside = b'{"a":[\n{"b":1},\n{"b":[{"c":"},\\n{"}]},\r\n{"b":2}\n],"d":3}'
+    broken = b'{"a":{"b":1,'
+
+    assert split("phitrail", inside + b"\n" + GOOD, size=size) == [inside, GOOD]
+    assert split("phitrail", broken + b"\n" + GOOD + b"\n" + GOOD, size=size)[1:] == [GOOD, GOOD]
+
+
 @pytest.mark.parametrize(
     "broken",
     [
