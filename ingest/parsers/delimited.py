@@ -16,7 +16,7 @@ from sys import byteorder
 
 from domain.errors import InvalidInput
 from ingest.parsers.field_mapping import DELIMITERS
-from ingest.parsers.records import BLANK, BLANK_LINES, KEPT, Feed, Oversize
+from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
 
 MOST_FIELDS = 4096
 """Columns of one table. MySQL's limit, and more than any audit table has."""
@@ -268,8 +268,8 @@ class _Rows:
         while (row := self._row()) is not None:
             if isinstance(row, Oversize) or row.strip(self._nothing()):
                 return row
-            if self._codec not in _WIDE and (found := BLANK_LINES.match(self._feed.held)):
-                self._feed.take(found.end())
+            if self._codec not in _WIDE:
+                self._feed.skip_blank_lines()
         return None
 
     def _nothing(self) -> bytes:

@@ -13,7 +13,7 @@ from ingest.parsers.access_words import plain
 from ingest.parsers.delimited import decoded, fields_of
 from ingest.parsers.json_records import json_records
 from ingest.parsers.m365_records import is_json
-from ingest.parsers.records import BLANK, BLANK_LINES, Feed, Oversize
+from ingest.parsers.records import BLANK, Feed, Oversize
 
 _OLDEST = (
     *("datetime", "clientip", "clienthostname", "serverip", "serverhostname", "sourcecontext", "connectorid", "source", "eventid"),
@@ -75,8 +75,8 @@ def exchange_tracking_records(feed: Feed, limit: int) -> Iterator[bytes | Oversi
             record = b"".join([*above, line.rstrip(b"\r\n")])
             yield record if len(record) <= limit else line.rstrip(b"\r\n")
             above = []
-        elif found := BLANK_LINES.match(feed.held):
-            feed.take(found.end())
+        else:
+            feed.skip_blank_lines()
 
 
 def is_header(line: bytes) -> bool:

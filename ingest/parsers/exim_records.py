@@ -31,5 +31,7 @@ def exim_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             held = line
         elif line.strip(BLANK):
             yield line.rstrip(b"\r\n")
+        else:
+            feed.skip_blank_lines()
     if held:
         yield held.rstrip(b"\r\n")

@@ -16,7 +16,7 @@ _OPENS_ARRAY = ord("[")
 _OPENS_OBJECT = ord("{")
 _DEEPEST = 1024
 _LOOK_BACK = 256
-_MARK = re.compile(rb'["{}\[\]]')
+_MARK = re.compile(rb'["{}]|\[++|\]++')
 _STRING_REST = re.compile(rb'(?:[^"\\\n]++|\\.)*+', re.DOTALL)
 _SCALAR_END = re.compile(rb"[,\]\n]")
 _GOES_ON = re.compile(rb"[ \t\r]*(?=[\[{])")
@@ -146,13 +146,14 @@ class _Bounds:
             elif mark in (_OPENS_OBJECT, _OPENS_ARRAY):
                 if mark == _OPENS_OBJECT and self._out_of_place(held, found.start()):
                     return _End.BROKEN, found.start()
-                self._opened.append(mark)
+                self._opened += found[0]
                 if len(self._opened) > _DEEPEST:
                     return _End.TOO_DEEP, at
             else:
-                self._opened.pop()
+                closed = min(at - found.start(), len(self._opened))
+                del self._opened[-closed:]
                 if not self._opened:
-                    return _End.DONE, at
+                    return _End.DONE, found.start() + closed
 
     def _out_of_place(self, held: bytearray, at: int) -> bool:
         """True where a line begins with an object that the value it would be inside of cannot hold there."""

@@ -6,7 +6,7 @@ A record runs from the first line that holds XML to the end tag of the root; a l
 import re
 from collections.abc import Iterator
 
-from ingest.parsers.records import BLANK, BLANK_LINES, KEPT, Feed, Oversize
+from ingest.parsers.records import BLANK, KEPT, Feed, Oversize
 
 _XML = re.compile(rb"<[?!A-Za-z]")
 _ELEMENT = re.compile(rb"<[A-Za-z]")
@@ -34,8 +34,7 @@ def xml_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             continue
         yield from document.add(line)
         if not document.is_open:
-            if found := BLANK_LINES.match(feed.held):
-                feed.take(found.end())
+            feed.skip_blank_lines()
         elif len(feed.held) <= limit and (found := _TEXT_LINES.match(feed.held)):
             yield from document.add(feed.take(found.end()))  # lines without a tag end nothing and begin nothing
     yield from document.close()

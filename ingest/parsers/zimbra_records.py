@@ -27,5 +27,7 @@ def zimbra_records(feed: Feed, limit: int) -> Iterator[bytes | Oversize]:
             held = line
         elif line.strip(BLANK):
             yield line.rstrip(b"\r\n")
+        else:
+            feed.skip_blank_lines()
     if held:
         yield held.rstrip(b"\r\n")
