@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from domain.clock import rfc3339
-from domain.finding import Alert, AlertStatus, Severity
+from domain.finding import Alert, AlertStatus, Disposition, Severity
 from domain.record import StoredEvent
 from store.alerts import AlertQuery
 from store.events import EventFilter
@@ -167,6 +167,7 @@ class AlertOut(BaseModel):
     status: AlertStatus
     changed_by: str
     note: str
+    disposition: Disposition
 
     @classmethod
     def of(cls, alert: Alert) -> "AlertOut":
@@ -191,6 +192,7 @@ class AlertOut(BaseModel):
             status=alert.status,
             changed_by=alert.changed_by,
             note=alert.note,
+            disposition=alert.disposition,
         )
 
 
@@ -237,6 +239,12 @@ class Decision(BaseModel):
 
     version: int = Field(ge=1)
     note: str = Field("", max_length=MAX_NOTE)
+
+
+class Resolution(Decision):
+    """A decision that closes an alert: with what the alert turned out to be, which the ranking of accesses learns from."""
+
+    disposition: Disposition = Disposition.UNSTATED
 
 
 class HistoryOut(BaseModel):

@@ -26,6 +26,20 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+class Disposition(StrEnum):
+    """What a person found an alert to be, when resolving it. The ranking learns from all but the last two."""
+
+    VIOLATION = "violation"
+    """Improper: what was seen should not have been done."""
+    APPROPRIATE = "appropriate"
+    """Right, and on record or accepted by policy."""
+    DOCUMENTATION_GAP = "documentation_gap"
+    """Right, but no record says so: the reference data lack it."""
+    WRONG_DATA = "wrong_data"
+    """The record or the reference data said something that was not so; nothing is learnt about the access."""
+    UNSTATED = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRef:
     """Which ledger entry is evidence: its place in the log and its id at the source."""
@@ -92,6 +106,7 @@ class Alert:
     status: AlertStatus
     changed_by: str
     note: str = ""
+    disposition: Disposition = Disposition.UNSTATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,11 @@ def step_event(alert: Alert) -> AuditEvent:
         action=action,
         by=alert.changed_by,
         at=alert.updated,
-        details={"alert_id": alert.alert_id, "version": alert.version},
+        details={
+            "alert_id": alert.alert_id,
+            "version": alert.version,
+            **({"disposition": alert.disposition.value} if alert.disposition else {}),
+        },
     )
 
 

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from domain.clock import parse_rfc3339
-from domain.finding import Alert, AlertStatus, EventRef, Finding, Severity
+from domain.finding import Alert, AlertStatus, Disposition, EventRef, Finding, Severity
 from domain.json import Json
 
 _INSTANT = pl.Datetime("us", "UTC")
@@ -42,6 +42,7 @@ _ALERT_COLUMNS = pl.Schema(
         "runbook": pl.String(),
         "changed_by": pl.String(),
         "note": pl.String(),
+        "disposition": pl.String(),
     }
 )
 _FINDING_COLUMNS = pl.Schema(
@@ -96,6 +97,7 @@ class _AlertRow(TypedDict):
     runbook: str
     changed_by: str
     note: str
+    disposition: str
 
 
 class _FindingRow(TypedDict):
@@ -191,6 +193,7 @@ def _alert_row(episode: Episode) -> _AlertRow:
         "runbook": alert.runbook,
         "changed_by": alert.changed_by,
         "note": alert.note,
+        "disposition": alert.disposition.value,
     }
 
 
@@ -219,6 +222,7 @@ def _alert(row: _AlertRow) -> Alert:
         status=AlertStatus(row["status"]),
         changed_by=row["changed_by"],
         note=row["note"],
+        disposition=Disposition(row["disposition"]),
     )
 
 

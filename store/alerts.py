@@ -18,7 +18,7 @@ import polars as pl
 from domain.clock import microseconds
 from domain.errors import Conflict, InvalidInput, NotFound
 from domain.event import LATEST
-from domain.finding import Alert, AlertStatus, Severity
+from domain.finding import Alert, AlertStatus, Disposition, Severity
 from store.alert_events import SERVICE, Record, step_event
 from store.alert_rows import Episode, alert_frame, finding_frame, read_episodes
 from store.engine import Engine
@@ -171,10 +171,22 @@ class AlertStore:
         """A person takes an open alert on. Raises NotFound, and Conflict when it is not open or not in the version they saw."""
         return self._decide(alert_id, AlertStatus.ACKNOWLEDGED, {AlertStatus.OPEN}, by, note, at, expected_version)
 
-    def resolve(self, alert_id: str, *, by: str, note: str, at: datetime, expected_version: int) -> Alert:
-        """A person closes an alert; a later finding opens a new one. Raises NotFound, and Conflict as `acknowledge` does."""
+    def resolve(
+        self,
+        alert_id: str,
+        *,
+        by: str,
+        note: str,
+        at: datetime,
+        expected_version: int,
+        disposition: Disposition = Disposition.UNSTATED,
+    ) -> Alert:
+        """A person closes an alert and says what it was; a later finding opens a new one.
+
+        Raises NotFound, and Conflict as `acknowledge` does.
+        """
         allowed = {AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED}
-        return self._decide(alert_id, AlertStatus.RESOLVED, allowed, by, note, at, expected_version)
+        return self._decide(alert_id, AlertStatus.RESOLVED, allowed, by, note, at, expected_version, disposition)
 
     def get(self, alert_id: str) -> Alert:
         """The alert as it stands. Raises NotFound."""
@@ -250,7 +262,15 @@ class AlertStore:
         return len(versions)
 
     def _decide(
-        self, alert_id: str, to: AlertStatus, allowed: set[AlertStatus], by: str, note: str, at: datetime, expected_version: int
+        self,
+        alert_id: str,
+        to: AlertStatus,
+        allowed: set[AlertStatus],
+        by: str,
+        note: str,
+        at: datetime,
+        expected_version: int,
+        disposition: Disposition = Disposition.UNSTATED,
     ) -> Alert:
         if by == SERVICE:
             raise InvalidInput("a decision on an alert needs a person's name")
@@ -259,7 +279,15 @@ class AlertStore:
             raise _moved()
         if newest.alert.status not in allowed:
             raise Conflict(f"the alert is already {newest.alert.status.value}")
-        decided = replace(newest.alert, version=expected_version + 1, status=to, updated=at, changed_by=by, note=note)
+        decided = replace(
+            newest.alert,
+            version=expected_version + 1,
+            status=to,
+            updated=at,
+            changed_by=by,
+            note=note,
+            disposition=disposition,
+        )
         if self._lost([Episode(alert=decided, opened=newest.opened, raised=False)]):
             raise _moved()
         self._record([step_event(decided)])

@@ -1,5 +1,6 @@
 """Working on alerts with a browser: the list, one alert, and the two decisions."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -14,7 +15,7 @@ from api.schemas import MAX_NOTE
 from api.services import Services
 from dashboards.alert_pages import alert_detail, alert_list
 from domain.errors import Conflict, InvalidInput
-from domain.finding import AlertStatus
+from domain.finding import Disposition
 
 
 def router(services: Services) -> APIRouter:
@@ -47,14 +48,10 @@ def router(services: Services) -> APIRouter:
         """Why it fired, what speaks against it, the evidence, and what to do next."""
         return shown_alert(request, principal, alert_id)
 
-    def decided(request: Request, principal: Principal, alert_id: str, status: AlertStatus, note: str, version: int) -> Response:
+    def decided(request: Request, principal: Principal, alert_id: str, decide: Callable[[], object]) -> Response:
         """Decide and show the result; a decision that cannot be taken shows the alert as it is now, and says why."""
-        at = services.clock()
         try:
-            if status is AlertStatus.RESOLVED:
-                services.alerts.resolve(alert_id, by=principal.name, note=resolution(note), at=at, expected_version=version)
-            else:
-                services.alerts.acknowledge(alert_id, by=principal.name, note=note.strip(), at=at, expected_version=version)
+            decide()
         except (Conflict, InvalidInput) as error:
             status_code = 409 if isinstance(error, Conflict) else 400
             return shown_alert(request, principal, alert_id, notice=sentence(str(error)), status=status_code)
@@ -63,11 +60,32 @@ def router(services: Services) -> APIRouter:
     @routes.post("/{alert_id}/acknowledge")
     def acknowledge(request: Request, principal: Worker, alert_id: str, version: Version, note: Note = "") -> Response:
         """Take the alert on."""
-        return decided(request, principal, alert_id, AlertStatus.ACKNOWLEDGED, note, version)
+        name, at = principal.name, services.clock()
+
+        def decide() -> object:
+            return services.alerts.acknowledge(alert_id, by=name, note=note.strip(), at=at, expected_version=version)
+
+        return decided(request, principal, alert_id, decide)
 
     @routes.post("/{alert_id}/resolve")
-    def resolve(request: Request, principal: Worker, alert_id: str, version: Version, note: Note = "") -> Response:
-        """Close the alert with a reason."""
-        return decided(request, principal, alert_id, AlertStatus.RESOLVED, note, version)
+    def resolve(
+        request: Request,
+        principal: Worker,
+        alert_id: str,
+        version: Version,
+        note: Note = "",
+        disposition: Annotated[Disposition, Form()] = Disposition.UNSTATED,
+    ) -> Response:
+        """Close the alert with what it was and a reason."""
+        name, at = principal.name, services.clock()
+
+        def decide() -> object:
+            if disposition is Disposition.UNSTATED:
+                raise InvalidInput("choose what the alert turned out to be")
+            return services.alerts.resolve(
+                alert_id, by=name, note=resolution(note), at=at, expected_version=version, disposition=disposition
+            )
+
+        return decided(request, principal, alert_id, decide)
 
     return routes

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth import Permission, Principal, needs
 from api.own_events import record_read
-from api.schemas import AlertOut, AlertsOut, AlertsQuery, Decision, HistoryOut
+from api.schemas import AlertOut, AlertsOut, AlertsQuery, Decision, HistoryOut, Resolution
 from api.services import Services
 from domain.errors import InvalidInput
 
@@ -48,10 +48,15 @@ def router(services: Services) -> APIRouter:
         return AlertOut.of(alert)
 
     @routes.post("/{alert_id}/resolve", operation_id="resolveAlert")
-    def resolve_alert(request: Request, principal: Worker, alert_id: str, decision: Decision) -> AlertOut:
+    def resolve_alert(request: Request, principal: Worker, alert_id: str, decision: Resolution) -> AlertOut:
         """Close an alert; the note says why."""
         alert = services.alerts.resolve(
-            alert_id, by=principal.name, note=resolution(decision.note), at=services.clock(), expected_version=decision.version
+            alert_id,
+            by=principal.name,
+            note=resolution(decision.note),
+            at=services.clock(),
+            expected_version=decision.version,
+            disposition=decision.disposition,
         )
         record_read(services, request, principal, rows=1, patient_id=alert.patient_id)
         return AlertOut.of(alert)

@@ -1,5 +1,6 @@
 """Alerts over HTTP, by programs and with the pages' forms."""
 
+import json
 from datetime import timedelta
 
 from domain.finding import Severity
@@ -64,8 +65,12 @@ def test_an_alert_is_acknowledged_then_resolved_by_name_and_the_ledger_knows(hou
     client = house.person(Role.ANALYST, name="carol")
 
     taken = client.post("/v1/alerts/a0/acknowledge", json={"version": 1, "note": "asking the unit"}).json()
-    closed = client.post("/v1/alerts/a0/resolve", json={"version": 2, "note": "shift confirmed"}).json()
+    decision = {"version": 2, "note": "shift confirmed", "disposition": "documentation_gap"}
+    closed = client.post("/v1/alerts/a0/resolve", json=decision).json()
 
+    assert (taken["disposition"], closed["disposition"]) == ("", "documentation_gap")
+    (recorded,) = house.recorded("alert_resolved")
+    assert json.loads(str(recorded[3]))["disposition"] == "documentation_gap"
     assert (taken["status"], taken["version"], taken["changed_by"]) == ("acknowledged", 2, "carol")
     assert (closed["status"], closed["version"], closed["note"]) == ("resolved", 3, "shift confirmed")
     history = client.get("/v1/alerts/a0/history").json()["versions"]
@@ -91,6 +96,7 @@ def test_resolving_needs_a_reason_and_a_version(house: House) -> None:
 
     assert client.post("/v1/alerts/a0/resolve", json={"version": 1, "note": "  "}).status_code == 400
     assert client.post("/v1/alerts/a0/resolve", json={"note": "x"}).status_code == 422
+    assert client.post("/v1/alerts/a0/resolve", json={"version": 1, "note": "x", "disposition": "fine"}).status_code == 422
     assert client.post("/v1/alerts/nope/resolve", json={"version": 1, "note": "x"}).status_code == 404
     assert client.get("/v1/alerts/a0").json()["status"] == "open"
 
@@ -110,14 +116,18 @@ def test_the_pages_forms_decide_and_lead_back_to_the_alert(house: House) -> None
     csrf = browser.headers.pop("X-CSRF-Token")
 
     taken = browser.post("/alerts/a0/acknowledge", data={"csrf": csrf, "version": "1", "note": "mine"})
-    bare = browser.post("/alerts/a0/resolve", data={"csrf": csrf, "version": "2", "note": ""})
-    stale = browser.post("/alerts/a0/resolve", data={"csrf": csrf, "version": "1", "note": "late"})
-    closed = browser.post("/alerts/a0/resolve", data={"csrf": csrf, "version": "2", "note": "Roster was wrong."})
+    right = {"csrf": csrf, "version": "2", "disposition": "appropriate"}
+    bare = browser.post("/alerts/a0/resolve", data={**right, "note": ""})
+    unsaid = browser.post("/alerts/a0/resolve", data={**right, "note": "Roster was wrong.", "disposition": ""})
+    stale = browser.post("/alerts/a0/resolve", data={**right, "version": "1", "note": "late"})
+    closed = browser.post("/alerts/a0/resolve", data={**right, "note": "Roster was wrong."})
     forged = browser.post("/alerts/a1/acknowledge", data={"version": "1"})
 
     assert (taken.status_code, taken.headers["location"]) == (303, "/alerts/a0")
     assert bare.status_code == 400
     assert "Say why the alert is resolved" in bare.text
+    assert unsaid.status_code == 400
+    assert "Choose what the alert turned out to be" in unsaid.text
     assert stale.status_code == 409
     assert "load it again" in stale.text
     assert closed.status_code == 303
