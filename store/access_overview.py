@@ -50,7 +50,7 @@ FROM access_facts FINAL WHERE (writer, seq) IN (SELECT arrayJoin(arrayZip({write
 
 _DELIVERIES = """
 SELECT writer, seq, tls_verdict, tls_version, tls_cipher, tls_weak, evidence, to_domain, direction, category, phi, opted_in,
-    encryption, policy_version
+    encryption, policy_version, tls_leg, tls_bits, tls_confidence
 FROM delivery_facts FINAL WHERE (writer, seq) IN (SELECT arrayJoin(arrayZip({writers:Array(String)}, {seqs:Array(UInt64)})))
 """
 
@@ -103,6 +103,9 @@ class DeliveryFact:
     opted_in: bool
     encryption: str
     policy_version: str
+    tls_leg: str
+    tls_bits: int
+    tls_confidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +216,9 @@ class AccessOverview:
                 opted_in=bool(row["opted_in"]),
                 encryption=row["encryption"],
                 policy_version=row["policy_version"],
+                tls_leg=row["tls_leg"],
+                tls_bits=row["tls_bits"],
+                tls_confidence=row["tls_confidence"],
             )
             for row in frame.iter_rows(named=True)
         }

@@ -225,6 +225,9 @@ def _facts(entry: Mapping[str, str]) -> dict[str, Json]:
     session = {"version": lower.get("tlsversion"), "cipher": lower.get("tlscipher")}
     if session["version"]:
         facts["tls" if sending else "submission_tls"] = {name: value for name, value in session.items() if value}
+        facts["tls_field"] = "custom-data TlsVersion"
+        if not sending and not facts["direction"]:
+            facts["tls_leg"] = "unknown"  # a mail client, another server of the organisation, or the front end that it came through
     return dict(compact(facts))
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from domain.clock import Clock
 from domain.json import Json
 from ingest.parsers.exim_lines import EximLine, read_line
-from ingest.parsers.mail_joins import Envelopes, TlsProofs
+from ingest.parsers.mail_joins import Envelopes, TlsProofs, arrival_leg
 from ingest.parsers.mail_lines import (
     LONGEST_LINE,
     Head,
@@ -124,8 +124,9 @@ class EximParser(LineParser):
         line = read_line(text)
         facts |= line.facts if queue_id is None else {**self._envelopes.about(head.host, queue_id), **line.facts}
         self._join(head, queue_id, line)
-        for tls in self._tls(head, queue_id, line):
-            facts["tls"] = tls
+        facts |= self._tls(head, queue_id, line)
+        if line.action == "mail_accepted" and "tls" in facts:
+            facts |= arrival_leg(facts)
         return [Reading(action=line.action, outcome=line.outcome, facts=facts)]
 
     def _assembled(self, key: tuple[str | None, str | None], part: re.Match[str], text: str) -> str | None:
@@ -163,22 +164,24 @@ class EximParser(LineParser):
         elif line.facts.get("kind") == "delivering unencrypted":
             self._fallbacks.put((head.host, queue_id, line.facts.get("relay_ip")), head.event_id)
 
-    def _tls(self, head: Head, queue_id: str | None, line: EximLine) -> tuple[Json, ...]:
-        """The value of `details.tls` as a tuple of one, or an empty tuple for "not known"."""
+    def _tls(self, head: Head, queue_id: str | None, line: EximLine) -> dict[str, Json]:
+        """`details.tls` with `tls_field`, what said so; without either where nothing is known."""
         if line.tls is not None:
-            return (line.tls,)
+            return {"tls": line.tls, "tls_field": "X, CV" if "verified" in line.tls else "X"}
         if line.uses_tls is False:
-            return (None,)
+            return {"tls": None, "tls_field": "P"}
         if line.uses_tls:
-            return ({"established": True},)
+            return {"tls": {"established": True}, "tls_field": "P" if line.action == "mail_accepted" else "CV"}
         if not line.attempted:
-            return ()
+            return {}
         fallback = self._fallbacks.get((head.host, queue_id or "", line.facts.get("relay_ip")))
         if fallback is not None:
-            return ({"version": None, "starttls_offered": True, "evidence": fallback},)
+            said: dict[str, Json] = {"version": None, "starttls_offered": True, "evidence": fallback}
+            return {"tls": said, "tls_field": "delivering unencrypted"}
         if line.reused:
-            return ()
+            return {}
+        missing: dict[str, Json] = {"tls_field": "the missing X", "tls_confidence": "inferred"}
         if self._tls_logging_proven:
-            return (None,)
+            return {"tls": None, **missing}
         shown = self._proofs.evidence(head.host, head.moment)
-        return ({"version": None, "evidence": shown},) if shown is not None else ()
+        return {"tls": {"version": None, "evidence": shown}, **missing} if shown is not None else {}

@@ -209,7 +209,8 @@ class _Row:
             return {}
         received = (text_of(mapping(self.message.get("source")).get("service")) or "") in _IN
         delivery = stage == SENT or direction == "inbound" or (received and stage not in (None, HANDLED))
-        return {"tls" if delivery else "submission_tls": session}
+        said = ", ".join(f"smtp_tls_{name}" for name in ("version", "cipher") if session and name in session)
+        return {"tls" if delivery else "submission_tls": session, "tls_field": said or "smtp_tls_state"}
 
 
 def _reply(link: Mapping[str, object]) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from domain.json import Json
+from ingest.parsers.addresses import is_inside
 from ingest.parsers.recent import Recent
 
 MESSAGES = 50_000
@@ -15,6 +16,17 @@ PROOF_LASTS = timedelta(days=1)
 """For how long a session that a host logged shows that it logs its sessions; then its settings may have changed."""
 
 _JOINED = ("from", "size", "nrcpt", "message_id")
+
+
+def arrival_leg(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """`tls_leg` of a mail that a server took: `submission` by somebody who signed in, `inbound` from a stranger outside.
+
+    Empty for a client without a sign-in on our own networks: that may be another server of ours or somebody's mail program.
+    """
+    if facts.get("sasl_username"):
+        return {"tls_leg": "submission"}
+    client_ip = facts.get("client_ip")
+    return {"tls_leg": "inbound"} if isinstance(client_ip, str) and not is_inside(client_ip) else {}
 
 
 class Envelopes:

@@ -162,5 +162,8 @@ def _tls(word: str, status: Mapping[str, object]) -> dict[str, Json]:
         return {}
     if used is False:
         reached = word == "delivered" or text(status.get("mx-host")) is not None
-        return {"tls": None} if reached else {}
-    return {"tls": {"established": True} if verified is None else {"established": True, "verified": verified}}
+        return {"tls": None, "tls_field": "delivery-status.tls"} if reached else {}
+    if verified is None:
+        return {"tls": {"established": True}, "tls_field": "delivery-status.tls"}
+    said = "delivery-status.tls, delivery-status.certificate-verified"
+    return {"tls": {"established": True, "verified": verified}, "tls_field": said}

@@ -300,7 +300,7 @@ def _mail_details(event: Mapping[str, object], sender: str | None, to: str | Non
         "message_id": text_of(email.get("message_uid")) or text_of(email.get("internet_message_id")),
         "direction": _DIRECTIONS.get(number(event.get("direction_id")) or 0) or _direction(event),
         "size": size if size is not None and size >= 0 else None,
-        "tls": _tls(event),
+        **_tls(event),
     }
     return {name: value for name, value in details.items() if value is not None}
 
@@ -310,8 +310,8 @@ def _direction(event: Mapping[str, object]) -> str | None:
     return named if named in _DIRECTIONS.values() else None
 
 
-def _tls(event: Mapping[str, object]) -> Json:
+def _tls(event: Mapping[str, object]) -> dict[str, Json]:
     """Version and cipher where the sender gives a `tls` object. The standard's email classes have none; then nothing is known."""
     tls = mapping(event.get("tls"))
     found = {name: text for name in ("version", "cipher") if (text := text_of(tls.get(name)))}
-    return found or None
+    return {"tls": found, "tls_field": ", ".join(f"tls.{name}" for name in found)} if found else {}

@@ -15,11 +15,12 @@ from domain.event import EARLIEST, LATEST, Actor, ActorKind, AuditEvent, Device,
 from domain.json import Json
 from domain.record import Parsed, Rejected
 from ingest.parsers.addresses import is_inside
+from ingest.parsers.mail_joins import arrival_leg
 from ingest.parsers.postfix_fields import PostfixLine, peer
 from ingest.parsers.postfix_joins import Messages, ProcessKey, TlsSessions
 from ingest.parsers.postfix_lines import read_line
 from ingest.parsers.postfix_programs import Written, written
-from ingest.parsers.postfix_tls import TlsSummary, delivery_tls, tls_feature, tls_summary
+from ingest.parsers.postfix_tls import TlsSummary, delivery_tls, session_field, tls_feature, tls_summary
 from ingest.parsers.recent import Recent
 from ingest.parsers.syslog import SyslogRecord, read_syslog
 
@@ -31,6 +32,9 @@ LINES_REMEMBERED = 65_536
 
 _DELIVERIES = frozenset({"deliver", "defer", "bounce", "discard", "mail_probe"})
 _CLIENT_LINES = frozenset({"mail_reply", "smtp_tls", "smtp_auth"})
+_CONNECTION_OVER = frozenset({"lost connection", "conversation"})
+"""How a reply line begins that tells of a connection lost, or of a conversation that timed out."""
+
 _LOCAL_AGENTS = frozenset({"lmtp", "local", "virtual", "pipe", "discard"})
 
 
@@ -139,12 +143,14 @@ class PostfixParser:
             if author.daemon == "tlsproxy":
                 self._sessions.opened_by_proxy(author.host, relay, facts, author.moment)
             elif author.process:
-                self._sessions.opened(author.process, relay, facts)
-            return PostfixLine(action="smtp_tls", outcome="success", facts={**relay, "tls": summary.facts})
+                self._sessions.opened(author.process, relay, facts, author.moment)
+            said: dict[str, Json] = {"tls": summary.facts, "tls_field": session_field(summary.facts)}
+            return PostfixLine(action="smtp_tls", outcome="success", facts={**relay, **said})
         client = peer(summary.peer, "client")
         if author.process:
             self._sessions.client_secured(author.process, client.get("client_ip"), facts)
-        return PostfixLine(action="smtpd_tls", outcome="success", facts={**client, "tls": summary.facts})
+        said = {"tls": summary.facts, "tls_field": session_field(summary.facts, outbound=False)}
+        return PostfixLine(action="smtpd_tls", outcome="success", facts={**client, **said})
 
     def _joined(self, author: _Author, line: PostfixLine) -> PostfixLine:
         """The line with what earlier ones said about its mail and its session; and what it says to later ones."""
@@ -153,20 +159,27 @@ class PostfixParser:
         self._messages.learn(author.host, line)
         if line.queue_id is not None:
             facts = {**self._messages.about(author.host, line.queue_id), **facts}
+            if line.action == "mail_queued":
+                self._sessions.taken_up(author.host, line.queue_id)
         if line.action in _DELIVERIES:
             facts |= self._delivery(author, line)
         elif process is None:
             pass  # without a process id, lines of several processes would be mixed up
         elif line.action == "mail_accepted":
             secured = self._sessions.of_client(process, facts.get("client_ip"))
-            facts |= {"tls": secured} if secured is not None else {}
+            if secured is not None:
+                facts |= {"tls": secured, "tls_field": session_field(secured, outbound=False), **arrival_leg(facts)}
         elif line.action in ("mail_connect", "mail_disconnect"):
             self._sessions.client_arrived(process)
         elif facts.pop("starttls_offered", None) is not None:  # logged only where TLS is not used
-            facts["tls"] = {"version": None, "starttls_offered": True}
-            self._sessions.opened(process, facts, {"version": None, "starttls_offered": True, "evidence": author.event_id})
+            facts |= {"tls": {"version": None, "starttls_offered": True}, "tls_field": "Host offered STARTTLS"}
+            plain: dict[str, Json] = {"version": None, "starttls_offered": True, "evidence": author.event_id}
+            self._sessions.left_plain(process, facts.get("relay"), plain, author.moment)
         elif line.queue_id is not None and line.action in _CLIENT_LINES:
-            self._sessions.used(process, line.queue_id)
+            if line.facts.get("reason") in _CONNECTION_OVER:
+                self._sessions.broke(process, line.queue_id, line.facts.get("relay_ip"))
+            else:
+                self._sessions.used(process, line.queue_id)
         self._messages.ended(author.host, line)
         return PostfixLine(action=line.action, outcome=line.outcome, queue_id=line.queue_id, facts=facts)
 
@@ -178,14 +191,12 @@ class PostfixParser:
         facts: dict[str, Json] = {}
         if direction := _direction(author.daemon, relay_ip):
             facts["direction"] = direction
-        for tls in delivery_tls(
+        return facts | delivery_tls(
             feature=tls_feature(field) if isinstance(field, str) else None,
             session=session,
             attempted=relay_ip is not None and line.facts.get("status") == "sent",
             logging_proven=self._tls_logging_proven,
-        ):
-            facts["tls"] = tls
-        return facts
+        )
 
 
 def _direction(daemon: str, relay_ip: Json) -> str | None:

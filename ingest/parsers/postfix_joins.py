@@ -23,12 +23,37 @@ ProcessKey = tuple[str | None, str, str]
 _PeerKey = tuple[str, Json]
 
 
+_Round = tuple[str, int]
+"""A queue id, and which of the times that the message was taken up for delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session that a delivery process reported, or that it goes without TLS: with whom, when, and what the line says."""
+
+    relay: Json
+    opened: datetime
+    facts: Mapping[str, Json]
+
+
 @dataclass(slots=True)
 class _Sessions:
-    """TLS sessions that a delivery process reported since it took up its present message (`queue_id`, once a line named it)."""
+    """Sessions that a delivery process reported since it took up its present message (`of`, once a line named it).
 
-    queue_id: str | None = None
-    by_peer: dict[_PeerKey, Mapping[str, Json]] = field(default_factory=dict)
+    `lost` are the addresses of relays with which it lost a connection since.
+    """
+
+    of: _Round | None = None
+    lost: set[Json] = field(default_factory=set)
+    by_peer: dict[_PeerKey, _Session] = field(default_factory=dict)
+
+    def end(self, *, relay: Json = None, relay_ip: Json = None) -> None:
+        """The sessions with a relay, known by its name or its address, are over."""
+        self.by_peer = {
+            key: one
+            for key, one in self.by_peer.items()
+            if (relay is None or one.relay != relay) and (relay_ip is None or key[0] != relay_ip)
+        }
 
 
 @dataclass(slots=True)
@@ -76,14 +101,31 @@ class TlsSessions:
         self._processes: Recent[ProcessKey, _Sessions] = Recent(PROCESSES)
         self._proxied: Recent[tuple[str | None, _PeerKey], _Proxied] = Recent(PROCESSES)
         self._inbound: Recent[ProcessKey, tuple[Json, Mapping[str, Json]]] = Recent(PROCESSES)
+        self._rounds: Recent[tuple[str | None, str], int] = Recent(MESSAGES)
 
-    def opened(self, process: ProcessKey, relay: Mapping[str, Json], facts: Mapping[str, Json]) -> None:
-        """A delivery process reported a session (or, for plain text, that it left a STARTTLS offer unused)."""
-        sessions = self._processes.get(process)
-        if sessions is None or sessions.queue_id is not None:
-            sessions = _Sessions()
-        sessions.by_peer[_peer_key(relay)] = facts
+    def taken_up(self, host: str | None, queue_id: str) -> None:
+        """The queue manager handed a message to delivery processes, for the first time or again: no earlier session carries it."""
+        self._rounds.put((host, queue_id), (self._rounds.get((host, queue_id)) or 0) + 1)
+
+    def opened(self, process: ProcessKey, relay: Mapping[str, Json], facts: Mapping[str, Json], at: datetime) -> None:
+        """A delivery process reported a session."""
+        sessions = self._since_last(process)
+        sessions.by_peer[_peer_key(relay)] = _Session(relay.get("relay"), at, facts)
         self._processes.put(process, sessions)
+
+    def left_plain(self, process: ProcessKey, relay: Json, facts: Mapping[str, Json], at: datetime) -> None:
+        """A delivery process reported that it leaves a STARTTLS offer unused. A session that it had with this relay is over:
+        Postfix falls back to plain text where TLS fails and the policy allows it."""
+        sessions = self._since_last(process)
+        sessions.end(relay=relay)
+        sessions.by_peer[str(relay), None] = _Session(relay, at, facts)
+        self._processes.put(process, sessions)
+
+    def broke(self, process: ProcessKey, queue_id: str, relay_ip: Json) -> None:
+        """A delivery process lost its connection: what it delivers to this relay afterwards goes over another one."""
+        sessions = self.used(process, queue_id)
+        sessions.end(relay_ip=relay_ip)
+        sessions.lost.add(relay_ip)
 
     def opened_by_proxy(self, host: str | None, relay: Mapping[str, Json], facts: Mapping[str, Json], at: datetime) -> None:
         """tlsproxy(8) reported a session; which delivery process asked for it is not in the line."""
@@ -91,10 +133,10 @@ class TlsSessions:
 
     def used(self, process: ProcessKey, queue_id: str) -> _Sessions:
         """A process spoke of a message: its sessions belong to this message and to no later one."""
-        sessions = self._processes.get(process)
-        if sessions is None or sessions.queue_id not in (None, queue_id):
+        sessions, now = self._processes.get(process), (queue_id, self._rounds.get((process[0], queue_id)) or 0)
+        if sessions is None or sessions.of not in (None, now):
             sessions = _Sessions()
-        sessions.queue_id = queue_id
+        sessions.of = now
         self._processes.put(process, sessions)
         return sessions
 
@@ -105,16 +147,23 @@ class TlsSessions:
         sessions = self.used(process, queue_id)
         key, host = _peer_key(delivery), str(delivery.get("relay"))
         own = sessions.by_peer.get(key) or sessions.by_peer.get((host, None))  # some lines name the host only
-        if own is not None:
-            return own
-        proxied = self._proxied.get((process[0], key))
         spent = _connected_for(delivery.get("delays"))
-        if proxied is None or spent is None or proxied.queue_id not in (None, queue_id):
+        proxied = self._proxied.get((process[0], key))
+        if own is not None and (spent is None or ended - spent - _SLACK <= own.opened):
+            if proxied is not None:
+                proxied.queue_id = queue_id  # both report a session that one opened for the other
+            return own.facts
+        if proxied is None or spent is None or proxied.queue_id not in (None, queue_id) or key[0] in sessions.lost:
             return None
         if not ended - spent - _SLACK <= proxied.opened <= ended + _SLACK:
             return None  # an older session: this delivery may have gone without
         proxied.queue_id = queue_id
         return {**proxied.facts, "joined_by": "relay and time"}
+
+    def _since_last(self, process: ProcessKey) -> _Sessions:
+        """The sessions that a process reported since it last spoke of a message."""
+        sessions = self._processes.get(process)
+        return _Sessions() if sessions is None or sessions.of is not None else sessions
 
     def client_arrived(self, process: ProcessKey) -> None:
         """A server process greeted its next client: the last one's session is over."""

@@ -84,20 +84,28 @@ def tls_feature(text: str) -> TlsFeature | None:
 
 def delivery_tls(
     *, feature: TlsFeature | None, session: Mapping[str, Json] | None, attempted: bool, logging_proven: bool
-) -> tuple[Json, ...]:
+) -> dict[str, Json]:
     """
-    The value of `details.tls` as a tuple of one, or an empty tuple for "not known".
+    `details.tls` with `tls_field`, what said so; without either where nothing is known.
 
     `session` are the facts of the line that was joined to this delivery; `attempted` says that the mail was handed over on a
     network connection. Plain text is claimed only on proof: the status line says so, a STARTTLS offer was noted as not taken, or
     TLS logging is known to be on and there was no line.
     """
     if feature is not None and feature.used is False:
-        return (None,)
+        return {"tls": None, "tls_field": "tls"}
     if feature is not None and feature.used:
-        return ({**feature.facts, **(session or {})},)
+        said = "tls" if session is None else f"tls, {session_field(session)}"
+        return {"tls": {**feature.facts, **(session or {})}, "tls_field": said}
     if session is not None:
-        return (session,)
+        return {"tls": session, "tls_field": session_field(session)}
     if logging_proven and attempted and feature is None:
-        return (None,)
-    return ()
+        return {"tls": None, "tls_field": "the missing TLS line", "tls_confidence": "inferred"}
+    return {}
+
+
+def session_field(session: Mapping[str, Json], *, outbound: bool = True) -> str:
+    """How the line begins that tells of a session, or that an offer of one was not taken."""
+    if session.get("version") is None:
+        return "Host offered STARTTLS"
+    return f"TLS connection {session.get('session')} {'to' if outbound else 'from'}"

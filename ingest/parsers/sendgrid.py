@@ -111,5 +111,7 @@ def _tls(event: Mapping[str, object]) -> dict[str, Json]:
     if used is None:
         return {}
     if not used:
-        return {"tls": None}
-    return {"tls": {"established": True, "verified": False} if certificate_error else {"established": True}}
+        return {"tls": None, "tls_field": "tls"}
+    if certificate_error:
+        return {"tls": {"established": True, "verified": False}, "tls_field": "tls, cert_err"}
+    return {"tls": {"established": True}, "tls_field": "tls"}

@@ -5,13 +5,13 @@ message_id size nrcpt direction` and `tls`, which is null only where plain text 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from domain.clock import Clock
 from domain.json import Json
-from ingest.parsers.mail_joins import Envelopes
+from ingest.parsers.mail_joins import Envelopes, arrival_leg
 from ingest.parsers.mail_lines import Head, LineParser, Reading, foreign, is_companion, unrepeated
 from ingest.parsers.recent import Recent
 from ingest.parsers.sendmail_fields import relay, relay_name
@@ -23,6 +23,8 @@ _PROGRAM = re.compile(r"(?:sendmail|send-mail|sm-)[\w./-]*|newaliases|smrsh|mail
 _SOLARIS = re.compile(r"\[ID \d{1,10} \w{1,20}\.\w{1,20}\] ")
 _LONGEST_CONNECTION = timedelta(hours=1)
 _UNDESCRIBED = frozenset({"mail_log", "mail_warning", "mail_error", "mail_policy"})
+_CLIENT: Mapping[str, Json] = {"tls_field": "STARTTLS=client"}
+_SERVER: Mapping[str, Json] = {"tls_field": "STARTTLS=server"}
 
 
 @dataclass(slots=True)
@@ -85,8 +87,7 @@ class SendmailParser(LineParser):
                 self._envelopes.forget(head.host, line.queue_id)
         if line.each:
             facts |= _alias(facts)
-            for tls in self._of_delivery(head, line):
-                facts["tls"] = tls
+            facts |= self._of_delivery(head, line)
             return [Reading(action=line.action, outcome=line.outcome, facts={**facts, **one}) for one in line.each]
         if line.action == "mail_accepted":
             facts |= self._of_client(head, line)
@@ -100,10 +101,10 @@ class SendmailParser(LineParser):
             if head.pid:
                 known = {**facts, "evidence": head.event_id}
                 self._sessions.opened((head.host, head.pid), relay_name(session.relay), head.moment, known)
-            return Reading(action="smtp_tls", outcome="success", facts={**relay(session.relay, "relay"), "tls": facts})
+            return Reading(action="smtp_tls", outcome="success", facts={**relay(session.relay, "relay"), "tls": facts, **_CLIENT})
         client = relay(session.relay, "client")
-        self._served(head, client.get("client_ip"), {"tls": {**facts, "evidence": head.event_id}})
-        return Reading(action="smtpd_tls", outcome="success", facts={**client, "tls": facts})
+        self._served(head, client.get("client_ip"), {"tls": {**facts, "evidence": head.event_id}, **_SERVER})
+        return Reading(action="smtpd_tls", outcome="success", facts={**client, "tls": facts, **_SERVER})
 
     def _served(self, head: Head, client_ip: Json, facts: dict[str, Json]) -> None:
         """A server process said something about its client. It forks for each, so a process id is one connection."""
@@ -123,27 +124,26 @@ class SendmailParser(LineParser):
         if client is not None and client.ip == line.facts.get("client_ip") and head.moment - client.since <= _LONGEST_CONNECTION:
             facts |= client.facts
         if "tls" not in facts:
-            for tls in verified(line.tls_verify):
-                facts["tls"] = tls
+            facts |= verified(line.tls_verify)
         protocol = line.facts.get("protocol")
         if "tls" not in facts and protocol in ("ESMTPS", "ESMTPSA"):  # without the S, old versions may have used TLS too
-            facts["tls"] = {"established": True}
-        return facts
+            facts |= {"tls": {"established": True}, "tls_field": "proto"}
+        return {**facts, **arrival_leg({**line.facts, **facts})} if "tls" in facts else facts
 
-    def _of_delivery(self, head: Head, line: SendmailLine) -> tuple[Json, ...]:
-        """The value of `details.tls` as a tuple of one, or an empty tuple for "not known"."""
+    def _of_delivery(self, head: Head, line: SendmailLine) -> dict[str, Json]:
+        """`details.tls` with `tls_field`, what said so; without either where nothing is known."""
         session, proves = None, False
         if head.pid and line.relay and line.queue_id and "relay_ip" in line.facts:
             session, proves = self._sessions.of_delivery(
                 (head.host, head.pid), line.relay, line.queue_id, ended=head.moment, took=line.took
             )
         if session is not None:
-            return (session,)
+            return {"tls": session, **_CLIENT}
         if stated := verified(line.tls_verify):
             return stated
         if self._tls_logging_proven and proves and line.attempted:
-            return (None,)
-        return ()
+            return {"tls": None, "tls_field": "the missing STARTTLS=client line", "tls_confidence": "inferred"}
+        return {}
 
 
 def _alias(facts: dict[str, Json]) -> dict[str, Json]:

@@ -69,15 +69,13 @@ def tls_line(text: str) -> TlsLine | None:
     return TlsLine(outbound=found["side"] == "client", relay=found["relay"], facts=facts)
 
 
-def verified(tls_verify: str | None) -> tuple[Json, ...]:
-    """The value of `details.tls` from a `tls_verify=` field, a tuple of one, or an empty tuple for "not known"."""
-    if not tls_verify:
-        return ()
+def verified(tls_verify: str | None) -> dict[str, Json]:
+    """`details.tls` from a `tls_verify=` field, with `tls_field`; empty for "not known"."""
     if tls_verify in _NO_TLS:
-        return (None,)
-    if tls_verify not in _VERIFIED:
-        return ()
-    return ({"established": True, "verify": tls_verify, **_VERIFIED[tls_verify]},)
+        return {"tls": None, "tls_field": "tls_verify"}
+    if tls_verify is None or tls_verify not in _VERIFIED:
+        return {}
+    return {"tls": {"established": True, "verify": tls_verify, **_VERIFIED[tls_verify]}, "tls_field": "tls_verify"}
 
 
 class Sessions:

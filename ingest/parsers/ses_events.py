@@ -41,6 +41,7 @@ _SUBMITTED = frozenset({"send", "reject", "rendering_failure"})
 # The address was on a list of SES or of the account: nothing was sent.
 _SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
 _PLAIN = frozenset({"none", "plaintext", "plain", "cleartext"})
+_DELIVERY: Mapping[str, Json] = {"tls_leg": "delivery", "tls_field": "ses:outgoing-tls-version"}
 
 
 def sending_event(event: Mapping[str, object], sent: object) -> Told:
@@ -66,7 +67,7 @@ def sending_event(event: Mapping[str, object], sent: object) -> Told:
         "link_tags": part.get("linkTags"),
         "processing_ms": part.get("processingTimeMillis"),
         **_submission(mail),
-        **(_tls(mail) if plain in _SESSIONS else {}),
+        **(_tls(mail) if plain in _SESSIONS else {}),  # behind the caller's leg: where both are told, the delivery is judged
     }
     return Told(
         word=word,
@@ -188,7 +189,9 @@ def _tag(mail: Mapping[str, object], name: str) -> str | None:
 
 def _submission(mail: Mapping[str, object]) -> dict[str, Json]:
     version = _tag(mail, "ses:source-tls-version")
-    return {"submission_tls": {"version": version}} if version else {}
+    if not version:
+        return {}
+    return {"submission_tls": {"version": version}, "tls_leg": "caller", "tls_field": "ses:source-tls-version"}
 
 
 def _tls(mail: Mapping[str, object]) -> dict[str, Json]:
@@ -199,6 +202,7 @@ def _tls(mail: Mapping[str, object]) -> dict[str, Json]:
     if not versions:
         return {}
     if any(version.lower() in _PLAIN for version in versions):
-        return {"tls": None}
+        return {"tls": None, **_DELIVERY}
     lowest = min(versions, key=normalise_version)
-    return {"tls": {"version": lowest} | ({"cipher": ciphers[0]} if len(set(ciphers)) == 1 == len(set(versions)) else {})}
+    cipher: dict[str, Json] = {"cipher": ciphers[0]} if len(set(ciphers)) == 1 == len(set(versions)) else {}
+    return {"tls": {"version": lowest, **cipher}, **_DELIVERY}

@@ -60,5 +60,5 @@ def _hop(mail: Mapping[str, object]) -> dict[str, object]:
             tls["cipher"] = cipher
         if session["bits"]:
             tls["bits"] = int(session["bits"])
-        facts["tls"] = tls
+        facts |= {"tls": tls, "tls_field": "Received"}
     return facts

@@ -156,9 +156,10 @@ def test_key_size_where_it_is_logged_apart() -> None:
 def test_a_judgement_has_version_and_cipher_in_one_spelling() -> None:
     judgement = judge({"tls": {"version": "tls1_2", "cipher": "ecdhe-rsa-aes128-gcm-sha256 (128/128 bits)", "verified": True}})
 
-    assert (judgement.version, judgement.cipher, judgement.weak) == ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", False)
-    assert judgement.evidence == "TLSv1.2 with ECDHE-RSA-AES128-GCM-SHA256; the peer's certificate was verified"
-    assert normalise_cipher("AES256-SHA (256 bits)") == "AES256-SHA"
+    assert (judgement.version, judgement.cipher, judgement.weak) == ("TLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", False)
+    assert judgement.evidence == "TLSv1.2 with TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; the peer's certificate was verified"
+    assert normalise_cipher("AES256-SHA (256 bits)") == "TLS_RSA_WITH_AES_256_CBC_SHA"
+    assert normalise_cipher("some-suite (256 bits)") == "SOME-SUITE"
 
 
 def test_a_version_nobody_knows_is_said_and_not_taken_for_strong_or_weak() -> None:

@@ -87,6 +87,51 @@ def test_without_a_line_of_its_own_nothing_is_known(lines: tuple[str, ...]) -> N
     assert "tls" not in delivery.details
 
 
+LOST = "AAAA1111: lost connection with mx.partner.example[198.51.100.7] while performing the EHLO handshake"
+LATER = sent(status="deferred")
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        (f"postfix/smtp[610]: {LATER}", QUEUED),
+        (f"postfix/smtp[610]: {LOST}",),
+        (f"postfix/tlsproxy[700]: Trusted {TLS}", f"postfix/smtp[610]: {LOST}"),
+        (f"postfix/smtp[610]: {LATER}", *("postfix/qmgr[400]: BBBB1111: removed",) * 4),
+    ],
+    ids=["tried again", "connection lost", "connection lost that was another's", "so long ago that a line is missing"],
+)
+def test_a_session_that_is_over_does_not_cover_the_same_mail_sent_in_the_clear(between: tuple[str, ...]) -> None:
+    """As Postfix 3.7 wrote it where a server took TLS at first, and no more when the mail was tried again."""
+    lines = (QUEUED, f"postfix/smtp[610]: Trusted {TLS}", *between, f"postfix/smtp[610]: {sent()}")
+
+    assert "tls" not in read(*lines)[-1].details
+    assert read(*lines, proven=True)[-1].details["tls"] is None
+
+
+def test_a_server_that_breaks_tls_gets_the_mail_in_the_clear_where_postfix_notes_the_offer() -> None:
+    events = read(
+        QUEUED,
+        f"postfix/smtp[610]: Trusted {TLS}",
+        "postfix/smtp[610]: Host offered STARTTLS: [mx.partner.example]",
+        f"postfix/smtp[610]: {sent()}",
+    )
+
+    assert tls_of(events[-1]) == {"version": None, "starttls_offered": True, "evidence": events[2].event_id}
+
+
+def test_a_session_of_tlsproxy_that_a_process_reports_too_covers_no_other_mail() -> None:
+    events = read(
+        f"postfix/tlsproxy[700]: Trusted {TLS}",
+        f"postfix/smtp[610]: Trusted {TLS}",
+        f"postfix/smtp[610]: {sent()}",
+        f"postfix/smtp[611]: {sent('BBBB1111')}",
+    )
+
+    assert tls_of(events[2])["evidence"] == events[1].event_id
+    assert "tls" not in events[3].details
+
+
 def test_all_recipients_of_one_mail_share_its_session_and_the_next_mail_needs_its_own() -> None:
     reused = TLS.replace("established", "reused")
     events = read(
