@@ -9,8 +9,11 @@ import polars as pl
 
 from domain.json import Json
 from store.cursors import Span
+from store.domain_policies import DomainPolicies
+from store.domain_posture import DomainPostures
 from store.engine import Engine
 from store.mail_knowledge import MailKnowledge
+from store.mail_messages import MailMessages
 
 _MAIL = """
 SELECT writer, seq, event_id, time, received, source_system, action, outcome, actor_id, patient_id, details FROM events
@@ -23,6 +26,12 @@ _SCHEMA: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("tls_verdict", "tls_version", "tls_cipher", "evidence", "policy_version"), pl.String()),
     **dict.fromkeys(("policy_outcome", "policy_reasons", "policy_unknown", "policy_facts", "mail_policy"), pl.String()),
     **dict.fromkeys(("recipient", "misdirected"), pl.String()),
+    **dict.fromkeys(("tls_leg", "tls_confidence"), pl.String()),
+    "tls_bits": pl.UInt16(),
+    **dict.fromkeys(("demanded", "demanded_by", "demand_outcome", "demand_fact"), pl.String()),
+    **dict.fromkeys(("sent_by", "answers", "mx_home", "message_key"), pl.String()),
+    **dict.fromkeys(("subject_identifiers", "mail_signs"), pl.List(pl.String)),
+    "transit_seconds": pl.Int64(),
     **dict.fromkeys(("phi", "auto_forwarded", "tls_weak", "opted_in"), pl.UInt8()),
     **dict.fromkeys(("time", "received"), pl.Datetime("us", "UTC")),
     "seq": pl.UInt64(),
@@ -52,7 +61,10 @@ class DeliveryFact:
 
     `policy_outcome` is met, broken, unknown, not_sent or '' (nothing to judge), by the version `mail_policy`. `policy_reasons`
     (what was broken), `policy_unknown` (what could not be decided) and `misdirected` are words joined by ', '; `policy_facts` are
-    clauses joined by '; '.
+    clauses joined by '; '. `demanded` is what was demanded of mail to the domain at that moment ('' nothing), `demanded_by` by
+    whom, `demand_outcome` met, broken or unknown, `demand_fact` why. `subject_identifiers` are kinds
+    (domain/identifiers.py), never values; the columns after it are those of analytics/mail_scenarios.py.
+    `tls_leg`, `tls_bits` and `tls_confidence` are those of domain/tls.py.
     """
 
     entry: MailEntry
@@ -76,6 +88,20 @@ class DeliveryFact:
     mail_policy: str = ""
     recipient: str = ""
     misdirected: str = ""
+    tls_leg: str = ""
+    tls_bits: int = 0
+    tls_confidence: str = ""
+    demanded: str = ""
+    demanded_by: str = ""
+    demand_outcome: str = ""
+    demand_fact: str = ""
+    subject_identifiers: tuple[str, ...] = ()
+    mail_signs: tuple[str, ...] = ()
+    sent_by: str = ""
+    answers: str = ""
+    mx_home: str = ""
+    message_key: str = ""
+    transit_seconds: int = -1
 
 
 class DeliveryFacts:
@@ -92,6 +118,18 @@ class DeliveryFacts:
     def knowledge(self) -> MailKnowledge:
         """What is known around mail entries, from the same store."""
         return MailKnowledge(self._engine)
+
+    def messages(self) -> MailMessages:
+        """What is known of single messages, from the same store."""
+        return MailMessages(self._engine)
+
+    def domain_policies(self) -> DomainPolicies:
+        """What people demand of mail to domains, from the same store."""
+        return DomainPolicies(self._engine)
+
+    def domain_postures(self) -> DomainPostures:
+        """What was seen of domains, from the same store."""
+        return DomainPostures(self._engine)
 
     def add(self, facts: Sequence[DeliveryFact]) -> None:
         """Keep facts; those of an entry that has some already replace them."""

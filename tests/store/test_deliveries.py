@@ -64,11 +64,12 @@ def test_facts_are_kept_and_replaced(engine: Engine, tmp_path: Path) -> None:
     kept = fact(facts, Span(writer="main", first=0, last=0))
 
     facts.add([kept])
-    facts.add([replace(kept, phi=None, opted_in=True)])
+    facts.add([replace(kept, phi=None, opted_in=True, tls_leg="delivery", tls_bits=256, tls_confidence="stated")])
     facts.add([])
 
-    columns = "event_id, to_domain, phi, opted_in, tls_verdict"
-    assert engine.rows(f"SELECT {columns} FROM delivery_facts FINAL") == [("m-1", "clinic.example", None, 1, "none")]
+    columns = "event_id, to_domain, phi, opted_in, tls_verdict, tls_leg, tls_bits, tls_confidence"
+    row = ("m-1", "clinic.example", None, 1, "none", "delivery", 256, "stated")
+    assert engine.rows(f"SELECT {columns} FROM delivery_facts FINAL") == [row]
 
 
 def test_a_redacted_entry_has_no_details(engine: Engine, tmp_path: Path) -> None:
