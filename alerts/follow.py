@@ -25,7 +25,5 @@ class FindingsFollower:
             taken = self._triage.take([item.finding for item in batch], notify=notify)
             done = batch[-1].number
             self._cursors.advance(_NAME, {_WRITER: done})
-            total = Triaged(
-                opened=total.opened + taken.opened, grown=total.grown + taken.grown, planned=total.planned + taken.planned
-            )
+            total += taken
         return total

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -17,6 +17,7 @@ from domain.clock import Clock
 from store.alerts import AlertStore
 from store.outbox import Outbox
 from store.sources import Sources
+from store.suppressions import Suppressions
 
 
 class AlertMetrics(Collector):
@@ -30,12 +31,14 @@ class AlertMetrics(Collector):
         sources: Sources,
         clock: Clock,
         expected: Mapping[str, timedelta] | None = None,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self._alerts = alerts
         self._outbox = outbox
         self._sources = sources
         self._clock = clock
         self._expected = expected
+        self._suppressions = suppressions
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: registering must not read the store."""
@@ -46,6 +49,8 @@ class AlertMetrics(Collector):
         yield self._alert_counts()
         yield from self._delivery_counts()
         yield self._source_counts()
+        if self._suppressions is not None:
+            yield self._held_counts(self._suppressions)
 
     def _alert_counts(self) -> Metric:
         family = GaugeMetricFamily("phitrail_alerts", "Alerts by present state.", labels=["status", "severity", "kind"])
@@ -67,6 +72,15 @@ class AlertMetrics(Collector):
             oldest.add_metric([backlog.channel], backlog.oldest.total_seconds())
         yield states
         yield oldest
+
+    def _held_counts(self, suppressions: Suppressions) -> Metric:
+        family = CounterMetricFamily("phitrail_findings_held", "Findings that a suppression held back.", labels=["kind"])
+        counts: Counter[str] = Counter()
+        for kind, held in suppressions.held_by_kind().items():
+            counts[public_name(kind)] += held
+        for kind, number in sorted(counts.items()):
+            family.add_metric([kind], number)
+        return family
 
     def _source_counts(self) -> Metric:
         now = self._clock()

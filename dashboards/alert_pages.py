@@ -9,6 +9,7 @@ from dashboards.search import EventRow, event_rows
 from domain.controls import Control, control
 from domain.errors import InvalidInput
 from domain.finding import Alert, AlertStatus, Severity
+from domain.suppression import UNSUPPRESSIBLE
 from store.access_overview import AccessOverview
 from store.alerts import AlertQuery, AlertStore
 from store.events import Events
@@ -66,6 +67,7 @@ class AlertDetail:
     history: Sequence[Alert]
     deliveries: Sequence[Delivery]
     similar: Sequence[Alert]
+    may_hold_back: bool
 
 
 def alert_list(alerts: AlertStore, *, view: str, severity: str, kind: str, cursor: str | None) -> AlertList:
@@ -122,6 +124,7 @@ def alert_detail(alert: Alert, *, alerts: AlertStore, events: Events, accesses: 
         history=list(reversed(history)),
         deliveries=outbox.of_alert(alert.alert_id),
         similar=_similar(alert, alerts),
+        may_hold_back=alert.kind not in UNSUPPRESSIBLE and bool(alert.actor_id or alert.patient_id),
     )
 
 

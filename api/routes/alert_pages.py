@@ -1,6 +1,7 @@
 """Working on alerts with a browser: the list, one alert, and the two decisions."""
 
 from collections.abc import Callable
+from datetime import UTC, date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -11,11 +12,14 @@ from api.own_events import record_read
 from api.page_frame import page
 from api.problems import sentence
 from api.routes.alerts import resolution
+from api.routes.suppressions import suppression_book
 from api.schemas import MAX_NOTE
 from api.services import Services
 from dashboards.alert_pages import alert_detail, alert_list
+from dashboards.first_screen import midnight
 from domain.errors import Conflict, InvalidInput
 from domain.finding import Disposition
+from domain.suppression import MOST_REASON
 
 
 def router(services: Services) -> APIRouter:
@@ -25,6 +29,7 @@ def router(services: Services) -> APIRouter:
     Worker = Annotated[Principal, Depends(needs(services, Permission.WORK_ALERTS))]  # noqa: N806 - a type
     Note = Annotated[str, Form(max_length=MAX_NOTE)]  # noqa: N806 - a type
     Version = Annotated[int, Form(ge=1)]  # noqa: N806 - a type
+    book = suppression_book(services)
 
     @routes.get("")
     def alerts(
@@ -87,5 +92,29 @@ def router(services: Services) -> APIRouter:
             )
 
         return decided(request, principal, alert_id, decide)
+
+    @routes.post("/{alert_id}/suppress")
+    def suppress(
+        request: Request,
+        principal: Worker,
+        alert_id: str,
+        until: Annotated[date, Form()],
+        reason: Annotated[str, Form(max_length=MOST_REASON)] = "",
+        actor: Annotated[bool, Form()] = False,
+        patient: Annotated[bool, Form()] = False,
+    ) -> Response:
+        """Hold back more of the alert's kind about its actor, its patient or both, through the local day given."""
+        alert = services.alerts.get(alert_id)
+        narrowings = {
+            "actor_id": (alert.actor_id or "") if actor else "",
+            "patient_id": (alert.patient_id or "") if patient else "",
+        }
+        last = min(until, date.max - timedelta(days=3))  # the calendar ends, in any zone; far too long is refused below
+        end = midnight(last + timedelta(days=1), services.site().zone).astimezone(UTC)
+        try:
+            book.set(alert.kind, narrowings, by=principal.name, reason=reason, at=services.clock(), until=end)
+        except InvalidInput as error:
+            return shown_alert(request, principal, alert_id, notice=sentence(str(error)), status=400)
+        return RedirectResponse("/suppressions", status_code=303)
 
     return routes

@@ -13,8 +13,10 @@ from store.alert_rows import Episode
 from store.alerts import AlertQuery, AlertStore
 from store.engine import Engine
 from store.outbox import Outbox
+from store.suppressions import SuppressionBook, Suppressions
 from tests.alerts.builders import NINE, Recorded, a_finding, at
 from tests.support.clock import TickingClock
+from tests.support.faults import Fault, FaultyEngine
 
 
 class Desk:
@@ -32,6 +34,7 @@ class Desk:
             zone=UTC,
             repeat_interval=timedelta(hours=4),
             announce_within=announce_within,
+            suppressions=Suppressions(engine),
         )
 
     def announced(self) -> list[tuple[int, str]]:
@@ -175,3 +178,43 @@ def test_a_person_who_decides_in_between_is_not_overwritten(engine: Engine) -> N
 def test_findings_that_never_get_through_are_not_taken_for_done(engine: Engine) -> None:
     with pytest.raises(Conflict, match="taken in again"):
         Desk(engine, BesiegedStore).triage.take([a_finding("f-1")])
+
+
+def test_what_is_held_back_neither_opens_nor_grows_an_alert_and_what_was_taken_stays(desk: Desk, engine: Engine) -> None:
+    known = Suppressions(engine)
+    early = a_finding("f-1")
+    desk.triage.take([early])
+    SuppressionBook(engine, Recorded(), lambda: "t").set(
+        "household_access", {"actor_id": "alice"}, by="officer", reason="x", at=NINE, until=at(5)
+    )
+    later = [
+        a_finding("f-2", hours=1, events=(2,)),
+        a_finding("f-3", hours=2, patient="P-2"),
+        a_finding("f-4", hours=2, actor="bob"),
+    ]
+
+    assert desk.triage.take(later) == Triaged(opened=1, planned=2, held=2)
+    assert desk.triage.take([early, *later]) == Triaged(held=2)
+    assert desk.triage.take([a_finding("f-5", hours=5, events=(5,))]).held == 0
+
+    (one,) = known.all()
+    assert known.counts() == {one.suppression_id: 2}
+    taken = {name for alert in desk.alerts.search(AlertQuery()).alerts for name in alert.finding_ids}
+    assert taken == {"f-1", "f-4", "f-5"}
+
+
+@pytest.mark.parametrize("after_it", [False, True])
+def test_a_stop_while_findings_are_held_back_loses_none(engine: Engine, after_it: bool) -> None:
+    faulty = FaultyEngine(engine)
+    desk = Desk(faulty)  # type: ignore[arg-type]
+    SuppressionBook(engine, Recorded(), lambda: "t").set(
+        "household_access", {"patient_id": "P-1"}, by="officer", reason="x", at=NINE, until=at(5)
+    )
+    faulty.table, faulty.after = "held_findings", after_it
+    findings = [a_finding("f-1"), a_finding("f-2", patient="P-2")]
+
+    with pytest.raises(Fault):
+        desk.triage.take(findings)
+    assert desk.alerts.open() == []
+    assert desk.triage.take(findings) == Triaged(opened=1, planned=2, held=1)
+    assert list(Suppressions(engine).counts().values()) == [1]
