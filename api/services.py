@@ -3,7 +3,7 @@
 A Protocol here is a boundary: its docstring says what the implementation owes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,7 +76,7 @@ class Services:
     is_log_public: bool
     record_state: Callable[[], RecordState]
     site: Callable[[], Site]
-    report: Callable[[str, ReportParams, str], bytes]
+    report: Callable[[str, ReportParams, str], Iterator[bytes]]
     unready: Callable[[], Mapping[str, str]]
     metrics: Sequence[Collector]
     version: str
@@ -97,7 +97,7 @@ def assemble(
     ledger_keys: KeyRing,
     record_state: Callable[[], RecordState],
     site: Callable[[], Site],
-    report: Callable[[str, ReportParams, str], bytes],
+    report: Callable[[str, ReportParams, str], Iterator[bytes]],
     version: str,
     unready: Callable[[], Mapping[str, str]] = dict,
     metrics: Sequence[Collector] = (),
@@ -110,10 +110,10 @@ def assemble(
 
     `ticks` gives seconds that only go forward; `new_token` 32 random bytes as URL-safe text; `prove` the proof of one entry (raises
     NotFound); `ledger_keys` are the keys that sign checkpoints; `record_state` is what the last verification found; `site` the
-    organisation as it is known now; `report` writes a report by name as html, pdf, csv or json (raises InvalidInput); `unready`
-    says which parts of this process cannot work now, and why, beyond what the store answers itself; `metrics` are collectors of
-    other parts for `/metrics`. `is_proxied_tls` says that a proxy in front ends TLS, so that cookies are Secure although we see
-    plain HTTP. `is_log_public`: checkpoint and tiles are given to whoever asks. `newest_note` gives
+    organisation as it is known now; `report` writes a report by name as html, pdf, csv or json, in pieces (raises InvalidInput
+    before the first); `unready` says which parts of this process cannot work now, and why, beyond what the store answers itself;
+    `metrics` are collectors of other parts for `/metrics`. `is_proxied_tls` says that a proxy in front ends TLS, so that cookies
+    are Secure although we see plain HTTP. `is_log_public`: checkpoint and tiles are given to whoever asks. `newest_note` gives
     the newest checkpoint that may be published, cosigned where there are witnesses; by default the newest signed.
     """
     return Services(

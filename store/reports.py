@@ -1,16 +1,22 @@
-"""The questions that reports ask: who opened a patient's record, and which deliveries went out unprotected.
+"""The questions that reports ask: who opened a patient's record, what the sources are, and the ways to the questions about mail.
 
-Both read the ledger first and add what analytics derived (`access_facts`, `delivery_facts`) where it has come that far; how far it
+They read the ledger first and add what analytics derived (`access_facts`, `delivery_facts`) where it has come that far; how far it
 has not is part of the answer, so that a report never passes off "not examined" as "nothing found".
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from domain.clock import microseconds
 from store.context import ContextStore
+from store.domain_view import DomainView, domain_view
 from store.engine import Engine
+from store.mail_reports import MailReports, MailTerms
+from store.mail_reports_baa import BaaRegister
+from store.mail_reports_breach import InsecureDeliveries
+from store.mail_reports_consent import ConsentRegister
 from store.source_watch import SourceView, SourceWatch
 
 _ACCESSES = """
@@ -47,44 +53,6 @@ WHERE patient_id = {patient:String} AND patient_id != ''
     AND time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
     AND ({actor:String} = '' OR actor_id = {actor:String})
 GROUP BY source
-"""
-
-# "trusted" without a compared name, and everything verified, is not listed but counted: see _DELIVERY_COUNTS.
-_DELIVERIES = """
-SELECT writer, seq, event_id, toUnixTimestamp64Micro(time), source_system, outcome, actor_id, patient_id, to_domain, category,
-    phi, encryption, auto_forwarded, tls_verdict, tls_version, tls_cipher, tls_weak, evidence, opted_in, policy_version
-FROM delivery_facts FINAL
-WHERE time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-    AND action = 'deliver' AND direction NOT IN ('inbound', 'internal') AND ifNull(phi, 1) = 1
-    AND (tls_weak = 1 OR tls_verdict NOT IN ('trusted', 'verified_webpki', 'verified_dane'))
-    AND ({patient:String} = '' OR patient_id = {patient:String}) AND ({actor:String} = '' OR actor_id = {actor:String})
-ORDER BY time, writer, seq
-LIMIT {limit:UInt32}
-"""
-
-_DELIVERY_COUNTS = """
-SELECT
-    countIf(action = 'deliver'),
-    countIf(action = 'deliver' AND ifNull(phi, 1) = 1),
-    countIf(action = 'deliver' AND ifNull(phi, 1) = 1
-        AND (tls_weak = 1 OR tls_verdict NOT IN ('trusted', 'verified_webpki', 'verified_dane'))),
-    countIf(action = 'deliver' AND ifNull(phi, 1) = 1 AND tls_weak = 0 AND tls_verdict = 'trusted'),
-    countIf(action IN ('bounce', 'defer'))
-FROM delivery_facts FINAL
-WHERE time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-    AND direction NOT IN ('inbound', 'internal')
-    AND ({patient:String} = '' OR patient_id = {patient:String}) AND ({actor:String} = '' OR actor_id = {actor:String})
-"""
-
-_MAIL_NOT_EXAMINED = """
-SELECT
-    (SELECT count() FROM events WHERE source = 'mail' AND action IN ('deliver', 'bounce', 'defer')
-        AND time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-        AND ({patient:String} = '' OR patient_id = {patient:String}) AND ({actor:String} = '' OR actor_id = {actor:String}))
-    -
-    (SELECT count() FROM delivery_facts FINAL WHERE action IN ('deliver', 'bounce', 'defer')
-        AND time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-        AND ({patient:String} = '' OR patient_id = {patient:String}) AND ({actor:String} = '' OR actor_id = {actor:String}))
 """
 
 _CHECKPOINT = "SELECT size, note FROM checkpoints FINAL ORDER BY size DESC LIMIT 1"
@@ -125,49 +93,6 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One outbound delivery over a connection that is not known to be good. `phi` None: the sender did not classify it."""
-
-    writer: str
-    seq: int
-    event_id: str
-    time: int
-    source_system: str
-    outcome: str
-    sender: str
-    patient_id: str
-    to_domain: str
-    category: str
-    phi: bool | None
-    encryption: str
-    auto_forwarded: bool
-    verdict: str
-    tls_version: str
-    tls_cipher: str
-    weak: bool
-    evidence: str
-    opted_in: bool
-    policy_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryCounts:
-    """The whole of which the listed deliveries are a part (outbound, of the period).
-
-    `with_phi` were classified as PHI or not classified; `listed` of those had no known good connection; `name_not_compared` of
-    those had a certificate of a trusted issuer whose name nobody compared; `not_delivered` bounces and deferrals; `not_examined`
-    mail events have no facts yet.
-    """
-
-    delivered: int
-    with_phi: int
-    listed: int
-    name_not_compared: int
-    not_delivered: int
-    not_examined: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
     """The newest signed checkpoint: its note, and the newest heads (`origin size root-in-hex`, one a line) that it covers."""
 
@@ -180,6 +105,8 @@ class ReportQuestions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.mail = MailReports(engine)
+        self.insecure = InsecureDeliveries(engine)
 
     def sources(self, now: datetime) -> SourceView:
         """Every source as it is now: states, gaps, and the coverage register."""
@@ -195,28 +122,17 @@ class ReportQuestions:
         rows = self._engine.rows(_PATIENT_COUNTS, patient=patient_id, actor=actor_id, **_bounds(since, until))
         return {str(source): _int(number) for source, number in rows}
 
-    def insecure_deliveries(
-        self, *, since: datetime, until: datetime, patient_id: str, actor_id: str, limit: int
-    ) -> list[Delivery]:
-        """Outbound deliveries with PHI, or not classified, in plain text, by weak or unverified TLS, or of unknown protection."""
-        rows = self._engine.rows(_DELIVERIES, patient=patient_id, actor=actor_id, limit=limit, **_bounds(since, until))
-        return [_delivery(row) for row in rows]
+    def agreements(self, zone: ZoneInfo, terms: MailTerms) -> BaaRegister:
+        """The register of domains with its past, read now."""
+        return BaaRegister(self._engine, zone, terms)
 
-    def delivery_counts(self, *, since: datetime, until: datetime, patient_id: str, actor_id: str) -> DeliveryCounts:
-        """The counts around `insecure_deliveries`."""
-        bounds = _bounds(since, until)
-        ((delivered, with_phi, listed, name_not_compared, not_delivered),) = self._engine.rows(
-            _DELIVERY_COUNTS, patient=patient_id, actor=actor_id, **bounds
-        )
-        ((not_examined,),) = self._engine.rows(_MAIL_NOT_EXAMINED, patient=patient_id, actor=actor_id, **bounds)
-        return DeliveryCounts(
-            delivered=_int(delivered),
-            with_phi=_int(with_phi),
-            listed=_int(listed),
-            name_not_compared=_int(name_not_compared),
-            not_delivered=_int(not_delivered),
-            not_examined=max(0, _int(not_examined)),
-        )
+    def consents(self, zone: ZoneInfo, terms: MailTerms) -> ConsentRegister:
+        """What patients agreed to, and the deliveries under it."""
+        return ConsentRegister(self._engine, zone, terms)
+
+    def domains(self, since: datetime, until: datetime, at: datetime) -> DomainView:
+        """Mail domains: deliveries and changes of the period, posture and register as known by `at`."""
+        return domain_view(self._engine, since, until, at)
 
     def signed(self) -> Signed | None:
         """The newest checkpoint with its heads, or None before the first."""
@@ -259,32 +175,6 @@ def _access(row: tuple[object, ...]) -> Access:
         flags=_texts(row[21]),
         role=text[22],
         department=text[23],
-    )
-
-
-def _delivery(row: tuple[object, ...]) -> Delivery:
-    text = [str(cell) for cell in row]
-    return Delivery(
-        writer=text[0],
-        seq=_int(row[1]),
-        event_id=text[2],
-        time=_int(row[3]),
-        source_system=text[4],
-        outcome=text[5],
-        sender=text[6],
-        patient_id=text[7],
-        to_domain=text[8],
-        category=text[9],
-        phi=None if row[10] is None else bool(row[10]),
-        encryption=text[11],
-        auto_forwarded=bool(row[12]),
-        verdict=text[13],
-        tls_version=text[14],
-        tls_cipher=text[15],
-        weak=bool(row[16]),
-        evidence=text[17],
-        opted_in=bool(row[18]),
-        policy_version=text[19],
     )
 
 

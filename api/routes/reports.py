@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api.auth import Permission, Principal, needs
 from api.own_events import record_read
@@ -68,11 +69,11 @@ def router(services: Services) -> APIRouter:
             actor_id=actor or None,
             by=principal.name,
         )
-        body = services.report(name, params, suffix.value)
+        pieces = services.report(name, params, suffix.value)
         filters = [label for label, value in (("patient", patient), ("actor", actor)) if value]
         record_read(services, request, principal, rows=1, filters=["period", *filters], patient_id=patient or None)
         # Always a file: a report is a document with its own looks, not a page of this site under its policy.
         headers = {"Content-Disposition": f'attachment; filename="{name}.{suffix.value}"'}
-        return Response(body, media_type=_MEDIA[suffix], headers=headers)
+        return StreamingResponse(pieces, media_type=_MEDIA[suffix], headers=headers)
 
     return routes

@@ -6,7 +6,8 @@ front; numbers and truth values are written by this program and stay what they a
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 
 from dashboards.reports.document import Document
 from domain.json import Json, canonical
@@ -14,16 +15,16 @@ from domain.json import Json, canonical
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def render_csv(document: Document) -> bytes:
-    """The data of a report, one header row first."""
-    return csv_lines([document.data.fields, *document.data.rows])
+_ROWS_A_CHUNK = 2_000
 
 
-def csv_lines(rows: Iterable[Sequence[Json]]) -> bytes:
-    """Rows as CSV bytes."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows([_safe_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode()
+def csv_chunks(document: Document) -> Iterator[bytes]:
+    """The data of a report, one header row first, some rows at a time."""
+    rows = chain((document.data.fields,), document.data.rows)
+    while some := list(islice(rows, _ROWS_A_CHUNK)):
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows([_safe_cell(value) for value in row] for row in some)
+        yield text.getvalue().encode()
 
 
 def _safe_cell(value: Json) -> str:

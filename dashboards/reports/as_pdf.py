@@ -12,7 +12,7 @@ from importlib.resources import files
 import orjson
 import typst
 
-from dashboards.reports.document import Column, Document, Section
+from dashboards.reports.document import Column, Document, Section, Shape
 from dashboards.reports.wording import moment_utc
 
 # What Libertinus Serif and DejaVu Sans Mono cover whole (tests/dashboards/test_reports_pdf.py prints every one of them).
@@ -22,11 +22,16 @@ _COVERED = (
 )
 _NOT_COVERED = re.compile(f"[^{_COVERED}]")
 _SPACES = re.compile(r"[\t\r\f\v\u00a0\u2000-\u200a\u202f]")
+_MAY_BREAK = "\u200b"
+_FEW = re.compile(r"[!-~]{4}(?=[!-~])")
+_WIDEST = {Shape.TEXT: 20, Shape.CODE: 14}
+"""Letters of a word that surely fit into a column."""
+
 _REWRITTEN = "Characters that the fonts of this PDF lack are written as code points; the HTML, CSV and JSON forms show them."
 
 
 def render_pdf(document: Document) -> bytes:
-    """The PDF. About 0.2 ms a table row, all in memory."""
+    """The PDF, all in memory. About 0.2 ms a table row, twice that where identifiers may have to break."""
     try:
         return _compile(document, _plain_spaces)
     except typst.TypstError as error:
@@ -41,7 +46,7 @@ def _compile(document: Document, spell: Callable[[str], str]) -> bytes:
     output = typst.compile(
         template,
         format="pdf",
-        sys_inputs={"report": orjson.dumps(_spelled(_content(document, rewritten=rewritten), spell)).decode()},
+        sys_inputs={"report": orjson.dumps(_content(document, spell, rewritten=rewritten)).decode()},
         pdf_standards=["ua-1"],
         timestamp=document.generated_at.replace(microsecond=0),  # typst refuses fractions of a second
         ignore_system_fonts=True,
@@ -50,8 +55,8 @@ def _compile(document: Document, spell: Callable[[str], str]) -> bytes:
     return output
 
 
-def _content(document: Document, *, rewritten: bool) -> dict[str, object]:
-    return {
+def _content(document: Document, spell: Callable[[str], str], *, rewritten: bool) -> dict[str, object]:
+    said = {
         "title": document.title,
         "subtitle": document.subtitle,
         "organisation": document.organisation,
@@ -60,23 +65,42 @@ def _content(document: Document, *, rewritten: bool) -> dict[str, object]:
         "zone": document.zone,
         "summary": list(document.summary),
         "figures": [{"value": figure.value, "label": figure.label, "alarming": figure.alarming} for figure in document.figures],
-        "sections": [_section(section) for section in document.sections],
         "notes": [*document.notes, *([_REWRITTEN] if rewritten else [])],
         "heads": [[origin, f"{size:,}", root] for origin, size, root in document.ledger.heads],
         "note": document.ledger.note,
     }
-
-
-def _section(section: Section) -> dict[str, object]:
-    table = section.table
     return {
+        **{name: _spelled(value, spell) for name, value in said.items()},
+        "sections": [_section(section, spell) for section in document.sections],
+    }
+
+
+def _section(section: Section, spell: Callable[[str], str]) -> dict[str, object]:
+    table = section.table
+    said = {
         "heading": section.heading,
         "sentences": list(section.sentences),
         "empty": section.empty,
         "caption": table.caption if table else "",
         "columns": [_column(column) for column in table.columns] if table else [],
-        "rows": [list(row) for row in table.rows] if table else [],
     }
+    widest = [_WIDEST.get(column.shape) for column in table.columns] if table else []
+    rows = [[_breakable(spell(cell), wide) for cell, wide in zip(row, widest, strict=True)] for row in table.rows] if table else []
+    return {**{name: _spelled(value, spell) for name, value in said.items()}, "rows": rows}
+
+
+def _breakable(cell: str, wide: int | None) -> str:
+    """The cell with places to break at in words that may be wider than their column: after an @ first, or else every few letters.
+
+    Marked here and not found by the template, whose rules for text take longer than all the rest of a table.
+    """
+    if wide is None or len(cell) < wide:
+        return cell
+    return " ".join(word if len(word) < wide else _broken(word, wide) for word in cell.split(" "))
+
+
+def _broken(word: str, wide: int) -> str:
+    return f"@{_MAY_BREAK}".join(part if len(part) < wide else _FEW.sub(rf"\g<0>{_MAY_BREAK}", part) for part in word.split("@"))
 
 
 def _column(column: Column) -> dict[str, object]:

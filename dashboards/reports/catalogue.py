@@ -8,6 +8,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from dashboards.reports.document import Document, LedgerState
+from store.mail_reports import MailTerms
 from store.reports import ReportQuestions
 
 
@@ -51,7 +52,7 @@ class NoNames:
 class Desk:
     """What a definition works with: the questions, the names, the place and moment of writing, and the state of the record.
 
-    `row_limit` bounds the rows of one report; a report that reached it says so.
+    `row_limit` bounds the rows of one report; a report that reached it says so. `terms` are the words of the mail policy.
     """
 
     questions: ReportQuestions
@@ -61,6 +62,7 @@ class Desk:
     generated_at: datetime
     ledger: LedgerState
     row_limit: int
+    terms: MailTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,31 +3,47 @@
 The same question over the same record at the same moment gives the same bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from dashboards.reports.as_csv import render_csv
+from dashboards.reports.as_csv import csv_chunks
 from dashboards.reports.as_html import render_html
-from dashboards.reports.as_json import render_json
+from dashboards.reports.as_json import json_chunks
 from dashboards.reports.as_pdf import render_pdf
+from dashboards.reports.baa_register import BAA_REGISTER
 from dashboards.reports.catalogue import Definition, Desk, Directory, NoNames, ReportParams
+from dashboards.reports.consent_register import CONSENT_REGISTER
 from dashboards.reports.document import NAMELESS, Document, LedgerState
+from dashboards.reports.domain_posture import DOMAIN_POSTURE
 from dashboards.reports.insecure_deliveries import INSECURE_DELIVERIES
 from dashboards.reports.log_source_coverage import LOG_SOURCE_COVERAGE
 from dashboards.reports.patient_access import PATIENT_ACCESS
+from dashboards.reports.tls_ledger import TLS_LEDGER
 from dashboards.reports.wording import listing
 from domain.checkpoint import Head
 from domain.clock import Clock
 from domain.errors import InvalidInput
+from store.mail_reports import MailTerms
 from store.reports import ReportQuestions
 
 ROW_LIMIT = 20_000
 """Rows of one report: about four seconds of PDF, and more than a person reads."""
 
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
-    {one.name: one for one in (PATIENT_ACCESS, INSECURE_DELIVERIES, LOG_SOURCE_COVERAGE)}
+    {
+        one.name: one
+        for one in (
+            PATIENT_ACCESS,
+            INSECURE_DELIVERIES,
+            TLS_LEDGER,
+            BAA_REGISTER,
+            CONSENT_REGISTER,
+            DOMAIN_POSTURE,
+            LOG_SOURCE_COVERAGE,
+        )
+    }
 )
 
 
@@ -40,11 +56,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
-_RENDERERS: Mapping[Format, Callable[[Document], bytes]] = {
-    Format.HTML: render_html,
-    Format.PDF: render_pdf,
-    Format.CSV: render_csv,
-    Format.JSON: render_json,
+_RENDERERS: Mapping[Format, Callable[[Document], Iterator[bytes]]] = {
+    Format.HTML: lambda document: iter((render_html(document),)),
+    Format.PDF: lambda document: iter((render_pdf(document),)),
+    Format.CSV: csv_chunks,
+    Format.JSON: json_chunks,
 }
 
 
@@ -60,20 +76,31 @@ class Reports:
         zone: ZoneInfo,
         directory: Directory | None = None,
         row_limit: int = ROW_LIMIT,
+        terms: MailTerms | None = None,
     ) -> None:
+        """`terms` are the words of the mail policy; without them no mail counts as marketing, and no message as sealed."""
         self._questions = questions
         self._clock = clock
         self._organisation = organisation or NAMELESS
         self._zone = zone
         self._directory = directory or NoNames()
         self._row_limit = row_limit
+        self._terms = terms or MailTerms()
 
     def report(self, name: str, params: ReportParams, format: str) -> bytes:  # noqa: A002 - the word of the command line
         """The report `name` as `format` (html, pdf, csv, json).
 
         Raises InvalidInput for an unknown name or format, a missing patient, or a period that ends before it begins.
         """
-        return _RENDERERS[_format(format)](self.document(name, params))
+        return b"".join(self.chunks(name, params, format))
+
+    def chunks(self, name: str, params: ReportParams, format: str) -> Iterator[bytes]:  # noqa: A002 - the word of the command line
+        """The same bytes a piece at a time: of CSV and JSON, which may have a million rows, only some are in memory.
+
+        Raises InvalidInput as `report` does, before there is a piece.
+        """
+        render = _RENDERERS[_format(format)]
+        return render(self.document(name, params))
 
     def document(self, name: str, params: ReportParams) -> Document:
         """The report before it has a format. Raises InvalidInput as `report` does."""
@@ -92,6 +119,7 @@ class Reports:
             generated_at=self._clock(),
             ledger=ledger_state(self._questions),
             row_limit=self._row_limit,
+            terms=self._terms,
         )
         return definition.build(desk, params)
 

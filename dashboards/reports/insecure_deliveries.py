@@ -1,56 +1,42 @@
 """Insecure delivery report: every outbound delivery with PHI, or not classified, that was not protected on its way as far as known.
 
-The facts for the risk assessment of 45 CFR 164.402(2), factor by factor; the decision is a person's. What is unknown counts as
-insecure until somebody knows better (45 CFR 164.312(e)(1)).
+The facts for the risk assessment of 45 CFR 164.402(2), factor by factor and delivery by delivery (four_factors.py); the decision is
+a person's. What is unknown counts as insecure until somebody knows better (45 CFR 164.312(e)(1)).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 
 from dashboards.reports.catalogue import Definition, Desk, ReportParams
 from dashboards.reports.document import Column, Dataset, Document, Figure, Section, Shape, Table
+from dashboards.reports.four_factors import FACTOR_FIELDS, Surroundings, factor_fields, factor_sections, surroundings
+from dashboards.reports.mail_wording import ENCRYPTIONS, VERDICTS, protocol_words
 from dashboards.reports.parameters import asked, limit_note
 from dashboards.reports.wording import count, moment, sentence
 from domain.clock import rfc3339
 from domain.json import Json
-from store.reports import Delivery, DeliveryCounts
+from store.mail_reports_breach import Delivery, DeliveryCounts
 
 _NAME = "insecure-deliveries"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PLAIN, _WEAK, _UNVERIFIED, _UNKNOWN = "plain text", "weak TLS", "unverified", "not known"
 _EXPOSURES = (_PLAIN, _WEAK, _UNVERIFIED, _UNKNOWN)
 
-_ENCRYPTIONS = {
-    "smime": "encrypted (S/MIME)",
-    "pgp": "encrypted (PGP)",
-    "portal_link": "only a link to the portal",
-    "escrow": "held for pick-up (escrow)",
-    "none": "in the clear",
-}
-_VERDICTS = {
-    "none": "no TLS",
-    "anonymous": "the server showed no certificate",
-    "untrusted": "the certificate was not trusted",
-    "trusted": "trusted certificate, name not compared",
-    "verified_webpki": "server verified",
-    "verified_dane": "server verified by DANE",
-}
 _UNREADABLE = frozenset({"smime", "pgp", "portal_link", "escrow"})
 
 _FIELDS = (
     "time", "to_domain", "exposure", "tls_verdict", "tls_version", "tls_cipher", "tls_weak", "evidence", "phi", "category",
     "patient_id", "sender", "encryption", "outcome", "auto_forwarded", "patient_opted_in", "source_system", "policy_version",
-    "event_id", "writer", "seq",
+    "event_id", "writer", "seq", *FACTOR_FIELDS,
 )  # fmt: skip
 
 
 def _build(desk: Desk, params: ReportParams) -> Document:
     patient, actor = params.patient_id or "", params.actor_id or ""
     period = {"since": params.since, "until": params.until}
-    deliveries = desk.questions.insecure_deliveries(**period, patient_id=patient, actor_id=actor, limit=desk.row_limit)
-    counts = desk.questions.delivery_counts(**period, patient_id=patient, actor_id=actor)
+    deliveries = desk.questions.insecure.deliveries(**period, patient_id=patient, actor_id=actor, limit=desk.row_limit)
+    counts = desk.questions.insecure.counts(**period, patient_id=patient, actor_id=actor)
+    around = surroundings(desk, deliveries)
     exposures = Counter(_exposure(delivery) for delivery in deliveries)
     return Document(
         name=_NAME,
@@ -67,8 +53,8 @@ def _build(desk: Desk, params: ReportParams) -> Document:
             Figure(value=f"{exposures[_UNVERIFIED]:,}", label="to an unverified server"),
             Figure(value=f"{exposures[_UNKNOWN]:,}", label="protection not known"),
         ),
-        sections=(_by_domain(deliveries), _factors(deliveries), _list(deliveries, desk)),
-        data=Dataset(fields=_FIELDS, rows=[_fields(delivery) for delivery in deliveries]),
+        sections=(_by_domain(deliveries), *factor_sections(deliveries, around, desk), _list(deliveries, desk)),
+        data=Dataset(fields=_FIELDS, rows=[_fields(delivery, around) for delivery in deliveries]),
         notes=_notes(counts, len(deliveries)),
         ledger=desk.ledger,
     )
@@ -118,45 +104,6 @@ def _by_domain(deliveries: Sequence[Delivery]) -> Section:
     )
 
 
-def _factors(deliveries: Sequence[Delivery]) -> Section:
-    """The four factors of 45 CFR 164.402(2), each with what the record knows about it."""
-    if not deliveries:
-        return Section(heading="Facts for the four-factor assessment", empty="Nothing to assess.")
-    certain = sum(delivery.phi is True for delivery in deliveries)
-    nature = (
-        f"Classified as PHI: {certain:,}. Not classified by the sender: {len(deliveries) - certain:,}.",
-        f"Patients named: {len({delivery.patient_id for delivery in deliveries if delivery.patient_id}):,}.",
-        f"Categories: {_tally(delivery.category or 'not stated' for delivery in deliveries)}.",
-    )
-    recipient = (
-        f"Recipient domains: {len({delivery.to_domain for delivery in deliveries}):,}, see above.",
-        f"Forwarded by an automatic rule: {sum(delivery.auto_forwarded for delivery in deliveries):,}.",
-    )
-    viewed = (
-        f"Answers of the receiving servers: {_tally(delivery.outcome or 'not stated' for delivery in deliveries)}.",
-        "Whether anyone read along between the servers cannot be seen in delivery records.",
-    )
-    mitigated = (
-        f"Message itself: {_tally(_ENCRYPTIONS.get(delivery.encryption, 'not stated') for delivery in deliveries)}.",
-        f"The patient had agreed to unencrypted mail: {sum(delivery.opted_in for delivery in deliveries):,}.",
-    )
-    rows = [
-        ["1. Nature and extent of the PHI", " ".join(nature)],
-        ["2. Who received it", " ".join(recipient)],
-        ["3. Whether it was acquired or viewed", " ".join(viewed)],
-        ["4. How far the risk was mitigated", " ".join(mitigated)],
-    ]
-    return Section(
-        heading="Facts for the four-factor assessment",
-        sentences=("The factors are those of 45 CFR 164.402(2). The decision, and its reasons, belong in the case file.",),
-        table=Table(
-            caption="What the record knows about each factor",
-            columns=(Column(title="Factor", share=2), Column(title="Facts", share=7)),
-            rows=rows,
-        ),
-    )
-
-
 def _list(deliveries: Sequence[Delivery], desk: Desk) -> Section:
     columns = (
         Column(title="When", shape=Shape.TIME),
@@ -169,7 +116,7 @@ def _list(deliveries: Sequence[Delivery], desk: Desk) -> Section:
     )
     rows = [
         [
-            moment(_instant(delivery), desk.zone),
+            moment(delivery.time, desk.zone),
             delivery.to_domain or "not known",
             _connection(delivery),
             _content(delivery),
@@ -188,14 +135,14 @@ def _list(deliveries: Sequence[Delivery], desk: Desk) -> Section:
 
 def _connection(delivery: Delivery) -> str:
     exposure = _exposure(delivery)
-    verdict = "" if exposure in (_PLAIN, _UNKNOWN) else _VERDICTS.get(delivery.verdict, delivery.verdict)
-    protocol = " ".join(part for part in (delivery.tls_version, delivery.tls_cipher) if part)
+    verdict = "" if exposure in (_PLAIN, _UNKNOWN) else VERDICTS.get(delivery.verdict, delivery.verdict)
+    protocol = protocol_words(delivery.tls_version, delivery.tls_cipher, delivery.evidence)
     return " ".join(sentence(part) for part in (exposure, verdict, protocol, delivery.evidence) if part)
 
 
 def _content(delivery: Delivery) -> str:
     kind = "PHI" if delivery.phi else "Not classified"
-    message = _ENCRYPTIONS.get(delivery.encryption, "encryption of the message not stated")
+    message = ENCRYPTIONS.get(delivery.encryption, "encryption of the message not stated")
     return f"{kind}{f', {delivery.category}' if delivery.category else ''}; {message}."
 
 
@@ -206,11 +153,6 @@ def _outcome(delivery: Delivery) -> str:
     if delivery.opted_in:
         parts.append("patient had agreed to unencrypted mail")
     return sentence("; ".join(parts))
-
-
-def _tally(words: Iterable[str]) -> str:
-    counted = Counter(words)
-    return ", ".join(f"{word} {number:,}" for word, number in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _notes(counts: DeliveryCounts, listed: int) -> list[str]:
@@ -228,21 +170,17 @@ def _notes(counts: DeliveryCounts, listed: int) -> list[str]:
     return notes
 
 
-def _fields(delivery: Delivery) -> Sequence[Json]:
+def _fields(delivery: Delivery, around: Surroundings) -> Sequence[Json]:
     def known(text: str) -> Json:
         return text or None
 
     return [
-        rfc3339(_instant(delivery)), known(delivery.to_domain), _exposure(delivery), delivery.verdict, known(delivery.tls_version),
+        rfc3339(delivery.time), known(delivery.to_domain), _exposure(delivery), delivery.verdict, known(delivery.tls_version),
         known(delivery.tls_cipher), delivery.weak, known(delivery.evidence), delivery.phi, known(delivery.category),
         known(delivery.patient_id), known(delivery.sender), known(delivery.encryption), known(delivery.outcome),
         delivery.auto_forwarded, delivery.opted_in, delivery.source_system, known(delivery.policy_version), delivery.event_id,
-        delivery.writer, delivery.seq,
+        delivery.writer, delivery.seq, *factor_fields(delivery, around),
     ]  # fmt: skip
-
-
-def _instant(delivery: Delivery) -> datetime:
-    return _EPOCH + timedelta(microseconds=delivery.time)
 
 
 INSECURE_DELIVERIES = Definition(

@@ -10,6 +10,8 @@ from domain.clock import system_clock
 from domain.errors import InvalidInput
 from runtime.cli.options import DataDir, From, To, err, moment, settings
 
+_NAMES = "patient-access, insecure-deliveries, tls-ledger, baa-register, consent-register, domain-posture or log-source-coverage."
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -17,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="patient-access or insecure-deliveries.")],
+    name: Annotated[str, typer.Argument(help=_NAMES)],
     out_file: Annotated[Path, typer.Option("--out", help="File to write; the suffix chooses .html .pdf .csv .json.")],
     data_dir: DataDir = None,
     since: From = None,
@@ -43,9 +45,10 @@ def report(
             actor_id=actor,
             by=operator(),
         )
-        content = product.reports().report(name, params, form)
+        chunks = product.reports().chunks(name, params, form)
         details = {"report": name, "format": form}
         node.ledger.append([own_event("report_run", now=system_clock(), details=details, patient_id=patient)])
-        out_file.write_bytes(content)
+        with out_file.open("wb") as written:
+            size = sum(written.write(chunk) for chunk in chunks)
         product.close()
-    err.print(f"wrote {out_file} ({len(content):,} bytes)")
+    err.print(f"wrote {out_file} ({size:,} bytes)")

@@ -122,7 +122,7 @@ def furnish(portal: BlockingPortal, here: Node, clock: TickingClock) -> House:
         ledger_keys=KeyRing.of(SIGNER.verifier),
         record_state=lambda: state[0],
         site=lambda: Site(name="St. Example", zone=NEW_YORK),
-        report=reports.report,
+        report=reports.chunks,
         version="0.0.0-test",
         hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1),
     )
