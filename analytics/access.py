@@ -20,7 +20,7 @@ from store.context_records import ContextRecords, Selection
 from store.engine import Engine
 from store.movements import Movements
 
-BATCH = 10_000
+BATCH = 100_000
 """Entries of the log looked at in one go: bounds memory, and is plenty to be set-based."""
 
 

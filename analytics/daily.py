@@ -20,8 +20,9 @@ from analytics.detectors.ranking.verdicts import NoVerdicts, Verdict, Verdicts
 from analytics.detectors.volume import UnusualVolume, VolumePolicy, unusual_volume
 from analytics.relationships.knowledge import Knowledge, people
 from analytics.relationships.reasons import reasons
+from analytics.weak_reasons import WeakReasons
 from domain.clock import Clock
-from domain.finding import Finding, Score
+from domain.finding import Finding
 from domain.organisation import Organisation
 from store.access import Accesses
 from store.context import ContextStore
@@ -65,6 +66,7 @@ class Daily:
         self._accesses = Accesses(engine)
         self._records = ContextRecords(engine)
         self._scores = Scores(engine)
+        self._weak = WeakReasons(engine, clock=clock)
         self._context = context
         self._clock = clock
         self._verdicts = verdicts or NoVerdicts()
@@ -77,6 +79,7 @@ class Daily:
         org = self._context.org()
         end = org.midnight(day + timedelta(days=1))
         self._look_again(day, end, org)
+        self._weak.run(day, end, org)
         facts = self._accesses.of_day(day)
         actor_days = self._accesses.actor_days(day - LOOK_BACK, day)
         ranked = self._rank(day, end, facts, actor_days)
@@ -118,7 +121,7 @@ class Daily:
         vectors = pairs.select(pl.lit(day).alias("day"), "actor_id", pl.col("patient_id").alias("object_id"), *_COLUMNS)
         self._scores.add_vectors(vectors, features=VERSION, names=_COLUMNS, computed_at=now)
         self._scores.add_model(model.name, day, model.body(), window=model.window, computed_at=now)
-        self._scores.add(_as_scores(ranked, day, model.name), now)
+        self._scores.add_ranked(_as_scores(ranked, day), now)
         return ranked
 
     def _shown(
@@ -173,15 +176,9 @@ def _borne_out(volumes: list[UnusualVolume], ranked: pl.DataFrame) -> list[Unusu
     return [unusual for unusual in volumes if unusual.actor_id in kept]
 
 
-def _as_scores(ranked: pl.DataFrame, day: date, model: str) -> list[Score]:
-    return [
-        Score(
-            actor_id=row["actor_id"],
-            object_id=row["patient_id"],
-            day=day,
-            score=row["score"],
-            model=model,
-            reasons=tuple(spoken(row)) if number < SPOKEN else (),
-        )
-        for number, row in enumerate(ranked.iter_rows(named=True))
-    ]
+def _as_scores(ranked: pl.DataFrame, day: date) -> pl.DataFrame:
+    """The rows of `Scores.add_ranked`: of the first of the ranking with their reasons in words."""
+    said = [list(spoken(row)) for row in ranked.head(SPOKEN).iter_rows(named=True)]
+    reasons = pl.Series([*said, *([[]] * (ranked.height - len(said)))], dtype=pl.List(pl.String))
+    rows = ranked.select(pl.lit(day).alias("day"), "actor_id", pl.col("patient_id").alias("object_id"), "score", "model")
+    return rows.with_columns(reasons=reasons)

@@ -36,6 +36,9 @@ NAME = "analytics"
 BATCH = 20_000
 """Entries taken in one go: bounds memory, and what is done again after a stop."""
 
+HISTORY = 100_000
+"""Entries of a history taken in one go: what is asked once for each batch is asked less often. Bounds memory."""
+
 SETTLE = timedelta(minutes=10)
 """A day is closed when it is over and nothing new has come for it for this long: sources deliver late, and history in pieces."""
 
@@ -72,6 +75,7 @@ class Analytics:
         rules: RuleSet | None = None,
         daily: Detectors | None = None,
         batch: int = BATCH,
+        history: int = HISTORY,
         settle: timedelta = SETTLE,
     ) -> None:
         """Without `rules` those that ship with phitrail; without `daily` the detectors as they are set by default.
@@ -90,6 +94,7 @@ class Analytics:
         self._backlog = Backlog(engine)
         self._days = FollowerDays(engine)
         self._batch = batch
+        self._history = history
         self._settle = settle
         self._looked_for_absence = datetime.min.replace(tzinfo=UTC)
         self._working = threading.Lock()
@@ -139,7 +144,7 @@ class Analytics:
             first = EARLIEST if start is None else org.midnight(start.astimezone(org.timezone).date())
             last = LATEST if end is None else end
             events = 0
-            for span in self._backlog.between(first, last, self._batch):
+            for span in self._backlog.between(first, last, self._history):
                 self._enrich([span])
                 events += span.size
                 reached[span.writer] = span.last

@@ -3,7 +3,7 @@
 A day ranked again replaces its rows. Questions name their days.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from domain.clock import microseconds
 from domain.finding import Score
 from domain.json import Json, canonical
+from store.day_cache import DayCache, days_of
 from store.engine import Engine
 
 _BETWEEN = """
@@ -18,11 +19,21 @@ SELECT day, actor_id, object_id, score, model, reasons FROM scores FINAL
 WHERE day BETWEEN {day_from:Date} AND {day_to:Date} ORDER BY day, score DESC, actor_id, object_id
 """
 
-# A stable sample: the same rows whenever it is asked, because the order is a hash of the key.
+# A stable sample: the same rows whenever it is asked, because the order is a hash of the key. The first of a stretch of days are
+# among the first of each of its days.
 _SAMPLE = """
-SELECT day, actor_id, object_id, vector FROM score_features FINAL
+SELECT day, actor_id, object_id, cityHash64(toString(day), actor_id, object_id) AS place, vector FROM score_features FINAL
 WHERE day BETWEEN {day_from:Date} AND {day_to:Date} AND features = {features:String}
-ORDER BY cityHash64(toString(day), actor_id, object_id), day, actor_id, object_id LIMIT {most:UInt64}
+ORDER BY place, day, actor_id, object_id LIMIT {most:UInt64} BY day
+"""
+
+_VECTORS_WRITTEN = """
+SELECT day, max(computed_at), count() FROM score_features
+WHERE day BETWEEN {day_from:Date} AND {day_to:Date} AND features = {features:String} GROUP BY day
+"""
+
+_SCORES_WRITTEN = """
+SELECT day, max(computed_at), count() FROM scores WHERE day BETWEEN {day_from:Date} AND {day_to:Date} GROUP BY day
 """
 
 _OF_KEYS = """
@@ -59,10 +70,11 @@ _MODELS = "SELECT model, day, window_from, window_to, rows, verdicts, body FROM 
 
 
 class Scores:
-    """Thread-safe, as its engine is."""
+    """Thread-safe, as its engine is. What the days before say is kept in memory by day (`DayCache`)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._kept: dict[str, tuple[object, DayCache[pl.DataFrame]]] = {}
 
     def add(self, scores: Sequence[Score], computed_at: datetime) -> None:
         """Write scores; one of the same actor, object and day replaces the former."""
@@ -79,7 +91,13 @@ class Scores:
                 },
                 schema_overrides={"reasons": pl.List(pl.String), "computed_at": pl.Datetime("us", "UTC")},
             )
-            self._engine.insert("scores", frame)
+            self._insert("scores", frame)
+
+    def add_ranked(self, ranked: pl.DataFrame, computed_at: datetime) -> None:
+        """Write the scores of one day as columns: day, actor_id, object_id, score, model, reasons (lists of sentences)."""
+        if ranked.height:
+            kept = ranked.select("day", "actor_id", "object_id", "score", "model", "reasons")
+            self._insert("scores", kept.with_columns(computed_at=pl.lit(computed_at, pl.Datetime("us", "UTC"))))
 
     def between(self, day_from: date, day_to: date) -> Iterator[Score]:
         """All scores of local days, both included: by day, highest first."""
@@ -109,12 +127,13 @@ class Scores:
                 vector=pl.concat_list(pl.col(name).cast(pl.Float32) for name in names),
                 computed_at=pl.lit(computed_at, pl.Datetime("us", "UTC")),
             )
-            self._engine.insert("score_features", kept)
+            self._insert("score_features", kept)
 
     def sample_vectors(self, day_from: date, day_to: date, *, features: str, names: Sequence[str], most: int) -> pl.DataFrame:
         """At most so many vectors of the days, as they were added; the same ones whenever it is asked."""
-        frame = self._engine.frame(_SAMPLE, day_from=day_from, day_to=day_to, features=features, most=most)
-        return _columns(frame, names)
+        kept = self._by_day("sample", _SAMPLE, _VECTORS_WRITTEN, features=features, most=most)
+        first = kept(day_from, day_to).sort("place", "day", "actor_id", "object_id").head(most)
+        return _columns(first, names)
 
     def vectors_of(
         self, actors: Sequence[str], day_from: date, day_to: date, *, features: str, names: Sequence[str]
@@ -127,13 +146,12 @@ class Scores:
         self, day_from: date, day_to: date, *, features: str, weights: Sequence[float], bias: float, floor: float
     ) -> pl.DataFrame:
         """day, actor_id, risk: the sum of the logistic scores, from `floor` up, of the actor's vectors of a day."""
-        return self._engine.frame(
-            _RISKS, day_from=day_from, day_to=day_to, features=features, weights=list(weights), bias=bias, floor=floor
-        )
+        given: dict[str, object] = {"features": features, "weights": list(weights), "bias": bias, "floor": floor}
+        return self._by_day("risks", _RISKS, _VECTORS_WRITTEN, **given)(day_from, day_to)
 
     def peaks(self, day_from: date, day_to: date, *, model: str) -> pl.DataFrame:
         """day, actor_id, peak: the highest score of each actor and day by models whose name begins so."""
-        return self._engine.frame(_PEAKS, day_from=day_from, day_to=day_to, model=model)
+        return self._by_day("peaks", _PEAKS, _SCORES_WRITTEN, model=model)(day_from, day_to)
 
     def deliveries(self, start: datetime, end: datetime) -> pl.DataFrame:
         """Outbound mail delivered in [start, end), as far as it was judged: what mail scores are computed from."""
@@ -161,6 +179,38 @@ class Scores:
     def models(self) -> pl.DataFrame:
         """Every recorded model: model, day, window_from, window_to, rows, verdicts, body (canonical JSON)."""
         return self._engine.frame(_MODELS)
+
+    def _by_day(self, name: str, sql: str, stamps: str, **given: object) -> Callable[[date, date], pl.DataFrame]:
+        """A question whose answer is that of each day, put together; days are kept while it is asked with the same values."""
+
+        def load(day_from: date, day_to: date) -> dict[date, pl.DataFrame]:
+            frame = self._engine.frame(sql, day_from=day_from, day_to=day_to, **given)
+            days = {part["day"][0]: part for part in frame.partition_by("day", maintain_order=True)}
+            none = frame.clear()
+            return {day: days.get(day, none) for day in days_of(day_from, day_to)}
+
+        def written(day_from: date, day_to: date) -> dict[date, object]:
+            values = {key: value for key, value in given.items() if "{" + key + ":" in stamps}
+            rows = self._engine.frame(stamps, day_from=day_from, day_to=day_to, **values).iter_rows()
+            return {day: stamp for day, *stamp in rows}
+
+        known = self._kept.get(name)
+        if known is None or known[0] != given:
+            known = (given, DayCache(written, load))
+            self._kept[name] = known
+        cache = known[1]
+
+        def asked(day_from: date, day_to: date) -> pl.DataFrame:
+            days = list(cache.between(day_from, day_to).values())
+            return pl.concat(days) if days else self._engine.frame(sql, day_from=day_from, day_to=day_to, **given)
+
+        return asked
+
+    def _insert(self, table: str, frame: pl.DataFrame) -> None:
+        self._engine.insert(table, frame)
+        for changed in frame["day"].unique().to_list():
+            for _, cache in self._kept.values():
+                cache.forget(changed)
 
 
 def _columns(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

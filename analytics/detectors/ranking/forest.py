@@ -45,7 +45,11 @@ class Forest:
         """0..1 for each pair."""
         if pairs.is_empty():
             return pl.Series(dtype=pl.Float64)
-        odd = pl.Series(-self.model.score_samples(pairs.select(_COLUMNS).to_numpy()))
+        # Most accesses look alike: each different vector is scored once.
+        vectors = pairs.select(_COLUMNS)
+        different = vectors.unique(maintain_order=True)
+        scored = different.with_columns(odd=pl.Series(-self.model.score_samples(different.to_numpy())))
+        odd = vectors.join(scored, on=_COLUMNS, how="left", maintain_order="left")["odd"]
         return ((odd - self.middle) / (self.edge - self.middle)).clip(0.0, 1.0)
 
     def describe(self) -> Mapping[str, Json]:

@@ -111,7 +111,7 @@ class Clinic:
     def enrich(self) -> pl.DataFrame:
         """Facts of everything that has happened, in order."""
         self.facts.enrich({"w1": (0, self._seq)})
-        return self.engine.frame("SELECT * FROM access_facts FINAL ORDER BY seq")
+        return self.engine.frame("SELECT * EXCEPT written FROM access_facts FINAL ORDER BY seq")
 
     def ask(self, *looks: Look) -> list[dict[str, Any]]:
         """Let accesses happen; the facts of each."""
