@@ -9,6 +9,7 @@ import polars as pl
 
 from analytics.detectors.ranking.catalogue import FEATURES
 from analytics.detectors.volume import UnusualVolume
+from analytics.relationships.policy import has_reason
 from domain.finding import EventRef, Finding, Severity
 
 MOST_EVIDENCE = 200
@@ -38,9 +39,7 @@ _VOLUME_RUNBOOK = """\
 def volume_finding(unusual: UnusualVolume, facts: pl.DataFrame, day: date, end: datetime) -> Finding:
     """One actor's day of too many charts; evidence is the first look at each chart without a reason."""
     opened = facts.filter((pl.col("actor_id") == unusual.actor_id) & (pl.col("patient_id") != "") & (pl.col("source") == "access"))
-    alone = opened.filter((pl.col("explained") == 0).all().over("patient_id")).unique(
-        "patient_id", keep="first", maintain_order=True
-    )
+    alone = opened.filter((~has_reason()).all().over("patient_id")).unique("patient_id", keep="first", maintain_order=True)
     explained = unusual.charts - unusual.unexplained
     return Finding(
         finding_id=_identity("unusual-volume", unusual.actor_id, day),

@@ -79,6 +79,11 @@ class Selection:
             source="access_facts FINAL WHERE local_day = {day:Date} AND explained = 0 AND patient_id != ''", parameters={"day": day}
         )
 
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """Accesses of a local day to a patient's record."""
+        return cls(source="access_facts FINAL WHERE local_day = {day:Date} AND patient_id != ''", parameters={"day": day})
+
 
 class ContextRecords:
     """Reads what is on record around a selection of accesses. All frames may be empty, never missing columns."""
@@ -117,6 +122,30 @@ class ContextRecords:
             f"""
             SELECT own_patient_id AS patient_id, known_from, known_until, department, manager_id, staff_id FROM context_staff FINAL
             WHERE own_patient_id != '' AND own_patient_id IN (SELECT patient_id FROM {selection.source})
+            """,
+        )
+
+    def well_known_homes(self, selection: Selection) -> pl.DataFrame:
+        """Where well-known patients live, as far as one of the patients lives there too: every version of their records."""
+        return self._ask(
+            selection,
+            f"""
+            SELECT address_key, patient_id AS resident_id, vip_since, known_from, known_until FROM context_patients FINAL
+            WHERE vip = 1 AND address_key != '' AND address_key IN (
+                SELECT address_key FROM context_patients WHERE patient_id IN (SELECT patient_id FROM {selection.source})
+            )
+            """,
+        )
+
+    def staff_homes(self, selection: Selection) -> pl.DataFrame:
+        """Where staff live, as far as one of the patients lives there too: every version of their records."""
+        return self._ask(
+            selection,
+            f"""
+            SELECT address_key, staff_id AS resident_id, department, unit, known_from, known_until FROM context_staff FINAL
+            WHERE kind != 'service' AND address_key != '' AND address_key IN (
+                SELECT address_key FROM context_patients WHERE patient_id IN (SELECT patient_id FROM {selection.source})
+            )
             """,
         )
 

@@ -7,15 +7,16 @@ from datetime import timedelta
 
 import polars as pl
 
-from analytics.relationships.knowledge import Knowledge, duties_at, was_known
+from analytics.relationships.homes import homes
+from analytics.relationships.knowledge import HOUSEHOLD_LIMIT, Knowledge, duties_at, was_known
 from analytics.relationships.reasons import on_shift, rostered
 from store.context_records import Trait
 
-HOUSEHOLD_LIMIT = 12
-"""An address or telephone that more people share is a home for the elderly or an office, no household."""
-
 NEIGHBOUR_NUMBERS = 4
 """House numbers apart on one street."""
+
+LEAVE_GRACE = timedelta(hours=8)
+"""A leave begins at midnight on record; who came to the night shift before it, on the roster or not, goes home in the morning."""
 
 LAST_SHIFT_GRACE = timedelta(hours=1)
 """After the end of a shift that was running as employment ended."""
@@ -32,6 +33,8 @@ COLUMNS = (
     "terminated_minutes",
     "on_leave",
     "off_shift",
+    "vip_household",
+    "colleague_household",
     "flags",
 )
 
@@ -50,6 +53,7 @@ def flags(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
         .join(_colleagues(found, knowledge), on="row", how="left")
         .join(_time_off(duties), on="row", how="left")
         .join(_last_shift(found, duties), on="row", how="left")
+        .join(homes(found, knowledge), on="row", how="left")
     )
     every = every.with_columns(_same_person().alias("is_self"))
     every = every.with_columns(is_household=_household(), same_surname=_equal("surname_key", "p_surname_key") & ~pl.col("is_self"))
@@ -61,6 +65,10 @@ def flags(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
         is_coworker=pl.when("is_self").then(0).otherwise(pl.col("coworker").fill_null(0)),
         on_leave=pl.col("on_leave").fill_null(value=False),
         off_shift=pl.col("off_shift").fill_null(value=False),
+        vip_household=pl.col("vip_household").fill_null(value=False) & ~pl.col("is_self") & ~pl.col("is_household"),
+        colleague_household=pl.when(pl.col("is_self") | pl.col("is_household"))
+        .then(0)
+        .otherwise(pl.col("colleague_household").fill_null(0)),
         terminated_minutes=_minutes_after(pl.max_horizontal("terminated_at", "last_shift_end")),
     )
     every = every.with_columns(flags=pl.concat_list(_sentences(knowledge)).list.drop_nulls())
@@ -74,6 +82,8 @@ def flags(found: pl.DataFrame, knowledge: Knowledge) -> pl.DataFrame:
         "is_neighbour",
         "on_leave",
         "off_shift",
+        "vip_household",
+        "colleague_household",
     )
     return every.with_columns(pl.col(small).cast(pl.UInt8)).select("row", *COLUMNS)
 
@@ -129,7 +139,8 @@ def _time_off(duties: pl.DataFrame) -> pl.DataFrame:
     covered = (pl.col("valid_from") <= pl.col("time")) & (pl.col("time") < pl.col("valid_to")).fill_null(value=True)
     return duties.group_by("row").agg(
         # The last shift before a leave often ends after midnight.
-        on_leave=((pl.col("duty") == "leave") & covered).any() & ~on_shift().any(),
+        on_leave=((pl.col("duty") == "leave") & covered & (pl.col("valid_from") + LEAVE_GRACE <= pl.col("time"))).any()
+        & ~on_shift().any(),
         off_shift=rostered().any() & ~on_shift().any(),
     )
 
@@ -163,6 +174,9 @@ def _sentences(knowledge: Knowledge) -> list[pl.Expr]:
             pl.col("is_vip"),
             pl.lit("A patient in the public eye") + pl.when(since.is_not_null()).then(" since " + since).otherwise(pl.lit("")),
         ),
+        (pl.col("vip_household"), pl.lit("The patient lives with a person in the public eye")),
+        (pl.col("colleague_household") == 2, pl.lit("The patient lives with a colleague of the actor's unit")),
+        (pl.col("colleague_household") == 1, pl.lit("The patient lives with a colleague of the actor's department")),
         (pl.col("is_restricted"), pl.lit("A restricted record")),
         (
             pl.col("terminated_minutes") >= 0,

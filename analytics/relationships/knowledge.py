@@ -9,6 +9,9 @@ import polars as pl
 from domain.organisation import Organisation
 from store.context_records import ContextRecords, Selection, Trait
 
+HOUSEHOLD_LIMIT = 12
+"""An address or telephone that more people share is a home for the elderly or an office, no household."""
+
 NO_APPLICATIONS = pl.DataFrame(schema={"application": pl.String, "approved": pl.Boolean, "hosts": pl.List(pl.String)})
 """A register that nobody filled in."""
 
@@ -26,6 +29,10 @@ class Knowledge:
     bearers: Mapping[Trait, pl.DataFrame]
     grants: pl.DataFrame
     training: pl.DataFrame
+    well_known_homes: pl.DataFrame
+    staff_homes: pl.DataFrame
+    crowded: frozenset[str]
+    """Addresses of these homes that more people share than a household has."""
     applications: pl.DataFrame = field(default_factory=lambda: NO_APPLICATIONS)
 
     @classmethod
@@ -34,6 +41,7 @@ class Knowledge:
     ) -> Self:
         """Ask the store for what concerns the actors and patients of the selection; `applications` is the register of them."""
         actors, patients = records.actors(selection), records.patients(selection)
+        well_known, staff = records.well_known_homes(selection), records.staff_homes(selection)
         return cls(
             org=org,
             actors=actors,
@@ -44,6 +52,9 @@ class Knowledge:
             bearers={trait: records.bearers(trait, _shared(actors, patients, f"{trait}_key")) for trait in Trait},
             grants=records.proxy_grants(selection),
             training=records.training(),
+            well_known_homes=well_known,
+            staff_homes=staff,
+            crowded=_crowded(records, well_known, staff),
             applications=NO_APPLICATIONS if applications is None else applications,
         )
 
@@ -51,6 +62,12 @@ class Knowledge:
 def _shared(actors: pl.DataFrame, patients: pl.DataFrame, key: str) -> list[str]:
     """The values that an actor and a patient have in common."""
     return actors.join(patients, on=key, how="semi").filter(pl.col(key) != "")[key].unique(maintain_order=True).to_list()
+
+
+def _crowded(records: ContextRecords, *homes: pl.DataFrame) -> frozenset[str]:
+    addresses = pl.concat([home.select("address_key") for home in homes])["address_key"].unique(maintain_order=True).to_list()
+    shared = records.bearers(Trait.ADDRESS, addresses)
+    return frozenset(shared.filter(pl.col("bearers") > HOUSEHOLD_LIMIT)["value"])
 
 
 def was_known() -> pl.Expr:

@@ -10,6 +10,8 @@ from datetime import timedelta
 
 import polars as pl
 
+from store.access import WEAK_KINDS
+
 _NONE = timedelta(0)
 _STAY_LIMIT = timedelta(days=400)
 
@@ -83,6 +85,9 @@ OTHER_REASONS: Mapping[str, float] = {
     "protocol_export": 0.8,
     "service_account": 0.8,
     "colleague": 0.4,
+    "follow_up": 0.3,
+    "learned": 0.3,
+    "learned_approved": 0.6,
 }
 """Reasons that do not come from a tie between a person and a patient, and their weights."""
 
@@ -97,6 +102,12 @@ SHIFT_AFTER = timedelta(hours=2)
 
 ROSTERED_WITHIN = timedelta(days=10)
 """Somebody with a shift this near is rostered: then their home unit counts only while they work on it."""
+
+
+def has_reason() -> pl.Expr:
+    """Of facts of accesses: a reason of its own, and not only what is usual for the department."""
+    weak = pl.col("reason_kinds").list.eval(pl.element().is_in(WEAK_KINDS)).list.all() & (pl.col("reason_kinds").list.len() > 0)
+    return (pl.col("explained") == 1) & ~weak
 
 
 def ties_frame() -> pl.DataFrame:

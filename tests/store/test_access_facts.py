@@ -13,7 +13,10 @@ _MOMENT = pl.Datetime("us", "UTC")
 _SMALL = ("known", "explained", "is_self", "is_household", "same_surname", "is_vip", "is_restricted", "is_coworker", "is_neighbour")
 _LISTS = ("reasons", "flags", "reason_kinds")
 
-_FLAGS = ("strange_place", "notice_given", "untrained", "own_account", "unregistered", "is_manager")
+_FLAGS = (
+    *("strange_place", "notice_given", "untrained", "own_account", "unregistered", "is_manager"),
+    *("vip_household", "colleague_household"),
+)
 
 
 def fact(seq: int, *, day: date = MONDAY, **columns: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ what the literature finds in confirmed cases (family first, then colleagues, nei
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = "access-features/2"
+VERSION = "access-features/3"
 """Changes with the list below: vectors of another version are no training data."""
 
 BIAS = -4.6
@@ -37,26 +37,28 @@ FEATURES: tuple[Feature, ...] = (
     Feature(name="household_explained", weight=0.9, text="Actor and patient share a household, though there is a reason"),
     Feature(name="surname", weight=3.0, text="Actor and patient share a rare surname and no reason was found"),
     Feature(name="coworker", weight=2.3, text="The patient is a colleague and no reason was found"),
-    Feature(name="manager", weight=1.0, text="One of actor and patient reports to the other, and no reason was found"),
-    Feature(name="neighbour", weight=1.6, text="The patient lives next door and no reason was found"),
-    Feature(name="vip", weight=2.6, text="The patient is in the public eye and no reason was found"),
+    Feature(name="manager", weight=1.6, text="One of actor and patient reports to the other, and no reason was found"),
+    Feature(name="neighbour", weight=2.1, text="The patient lives next door and no reason was found"),
+    Feature(name="vip_household", weight=1.8, text="The patient lives with a person in the public eye and no reason was found"),
+    Feature(name="colleague_household", weight=2.4, text="The patient lives with a colleague and no reason was found"),
+    Feature(name="vip", weight=2.8, text="The patient is in the public eye and no reason was found"),
     Feature(name="restricted", weight=0.8, text="The record is restricted and no reason was found"),
     Feature(name="terminated", weight=4.0, text="Employment had ended"),
     Feature(name="on_leave", weight=1.6, text="The actor was on leave"),
     Feature(
-        name="doubtful_account", weight=1.8, text="It may not be the owner who used the account that day: place, journey or sleep"
+        name="doubtful_account", weight=2.2, text="It may not be the owner who used the account that day: place, journey or sleep"
     ),
     Feature(name="leaving", weight=1.2, text="The actor had given notice, and took the record along"),
     Feature(name="off_shift", weight=0.7, text="Outside the actor's shifts"),
     Feature(name="remote", weight=0.4, text="From outside, and no reason was found"),
-    Feature(name="broke_glass", weight=1.3, text="Emergency access was used and no care followed from the records"),
-    Feature(name="took", weight=0.9, text="The record was printed, exported or downloaded without a reason found"),
-    Feature(name="searched", weight=0.7, text="The chart was opened right after a search by name"),
-    Feature(name="odd_action", weight=1.8, text="An action that the role {role} hardly ever takes: {rarest_action}"),
-    Feature(name="breadth", weight=0.7, text="Kinds of action in the chart without a reason found: {breadth_count}"),
+    Feature(name="broke_glass", weight=1.6, text="Emergency access was used and no care followed from the records"),
+    Feature(name="took", weight=1.6, text="The record was printed, exported or downloaded without a reason found"),
+    Feature(name="searched", weight=1.2, text="The chart was opened right after a search by name"),
+    Feature(name="odd_action", weight=2.2, text="An action that the role {role} hardly ever takes: {rarest_action}"),
+    Feature(name="breadth", weight=1.0, text="Kinds of action in the chart without a reason found: {breadth_count}"),
     Feature(
         name="repeated",
-        weight=2.2,
+        weight=2.6,
         text="Days of the last four weeks on which the chart was opened without a reason found: {unexplained_days}",
     ),
     Feature(
@@ -70,17 +72,17 @@ FEATURES: tuple[Feature, ...] = (
         text="Such charts on several days: the weeks add up to {trail_times} times what nine in ten of the role stay below",
     ),
     Feature(
-        name="crowd", weight=1.5, text="Departments from which the chart was opened that day without a reason found: {onlookers}"
+        name="crowd", weight=2.0, text="Departments from which the chart was opened that day without a reason found: {onlookers}"
     ),
-    Feature(name="isolation", weight=0.8, text="Unlike most accesses of the weeks before"),
+    Feature(name="isolation", weight=1.0, text="Unlike most accesses of the weeks before"),
     Feature(
         name="colleagues",
-        weight=-1.8,
+        weight=-2.2,
         text="Colleagues of the department who were in the chart within three days: {same_department}",
     ),
     Feature(
         name="acquainted",
-        weight=-0.8,
+        weight=-1.0,
         text="Colleagues of the department who were in the chart within four weeks: {department_before}",
     ),
     Feature(
@@ -89,12 +91,16 @@ FEATURES: tuple[Feature, ...] = (
         text="People who opened this and further charts with the actor that day, as in a board or a round: {companions}",
     ),
     Feature(
+        name="learned", weight=-0.4, text="People of the department usually open such charts, as learned from the weeks before"
+    ),
+    Feature(name="tended", weight=-1.2, text="People who wrote in the chart that day: {tending}"),
+    Feature(
         name="at_work",
         weight=-1.0,
         text="The actor wrote in {written_charts} of {unexplained_charts} charts without a reason, as when care is not recorded",
     ),
-    Feature(name="wrote", weight=-1.6, text="The actor wrote in the chart, signed or gave medication"),
-    Feature(name="glimpse", weight=-1.8, text="One screen for less than ten seconds, as when a wrong chart is closed"),
+    Feature(name="wrote", weight=-2.2, text="The actor wrote in the chart, signed or gave medication"),
+    Feature(name="glimpse", weight=-2.2, text="One screen for less than ten seconds, as when a wrong chart is closed"),
     Feature(name="known_before", weight=-1.2, text="Earlier days with this patient for which a reason was found: {explained_days}"),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analytics.detectors.ranking.catalogue import OBSERVED, OF_THE_ACTOR
-from analytics.relationships.policy import WEIGHTS
+from analytics.relationships.policy import WEIGHTS, has_reason
 
 WRITES = ("edit_note", "edit_result", "edit_vitals", "med_admin", "verify_med", "sign_order", "route_result", "edit_billing")
 TAKES = ("print", "export", "extract", "download_record")
@@ -19,6 +19,9 @@ FEWEST_ROLE_DAYS = 10
 FEWEST_ROLE_ACCESSES = 300
 """Accesses of others in the role below which no action is called rare."""
 
+FEWEST_OTHERS_TODAY = 3
+"""Others of the role who take an action on one day, from which it is no longer odd."""
+
 COMMON_BITS, RARE_BITS = 4.0, 9.0
 """One in 16 accesses of the role is common, one in 512 is as rare as it gets."""
 
@@ -27,6 +30,11 @@ FEWEST_WRITTEN = 2
 
 FASTEST_KMH, MOST_MOVES, ASLEEP_DAYS = 900.0, 4, 60
 """An airliner; to and fro between units twice within a quarter of an hour; a holiday with a leave before it."""
+
+_TIES_OUTSIDE_WORK = (
+    *("is_self", "is_household", "is_coworker", "is_neighbour", "is_vip", "vip_household", "colleague_household", "is_manager"),
+)
+"""Where one of these stands, much other work of the day is no answer."""
 
 LONG_AGO_DAYS = 30
 """Calls and letters about care come within a month of it (`analytics.relationships.policy`)."""
@@ -70,7 +78,8 @@ def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
             same_department=_others("same_department"),
             department_before=_others("department_before"),
             searched=pl.col("searched").fill_null(value=False),
-            onlookers=pl.col("department").filter(pl.col("without_reason")).n_unique().over("patient_id"),
+            onlookers=pl.col("department").filter(pl.col("without_reason") & ~pl.col("wrote")).n_unique().over("patient_id"),
+            tending=pl.col("wrote").sum().over("patient_id") - pl.col("wrote"),
             written_charts=(pl.col("without_reason") & pl.col("wrote")).sum().over("actor_id"),
             unexplained_charts=pl.col("without_reason").sum().over("actor_id"),
         )
@@ -79,13 +88,15 @@ def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
         pl.col("companions").fill_null(0)
     )
     alone = pl.col("without_reason").cast(pl.Float64)
+    tended = (pl.col("tending") > 0).cast(pl.Float64)
     meeting = (pl.col("companions").cast(pl.Float64) / 2).clip(0, 1)
     # Where most work of a role never has a reason on record, its absence says little, and so does what hangs on it.
     telling = alone * (1 - pl.col("usual_share").fill_null(0.0))
+    tied = pl.any_horizontal(pl.col("surname_rarity") > RARE, *(pl.col(name) > 0 for name in _TIES_OUTSIDE_WORK))
     values = {
         "unexplained": telling,
         "weak_reason": pl.when(pl.col("without_reason")).then(0.0).otherwise((1 - pl.col("best_reason")).clip(0, 1)),
-        "foreign": _foreign() * alone,
+        "foreign": _foreign() * alone * (1 - 0.5 * tended),
         "no_care": ((pl.col("since_care_days") < 0) | (pl.col("since_care_days") > LONG_AGO_DAYS)) * telling,
         "self": pl.col("is_self").cast(pl.Float64),
         "household": pl.col("is_household") * alone,
@@ -94,6 +105,8 @@ def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
         "coworker": pl.col("is_coworker") / 2 * telling,
         "manager": pl.col("is_manager") * alone,
         "neighbour": pl.col("is_neighbour") * alone,
+        "vip_household": pl.col("vip_household") * alone,
+        "colleague_household": pl.col("colleague_household") / 2 * alone,
         "vip": pl.col("is_vip") * telling,
         "restricted": pl.col("is_restricted") * alone,
         "terminated": pl.col("terminated").cast(pl.Float64),
@@ -108,15 +121,18 @@ def pair_features(facts: pl.DataFrame, history: History) -> pl.DataFrame:
         "odd_action": ((-pl.col("share").log(2) - COMMON_BITS) / (RARE_BITS - COMMON_BITS)).clip(0, 1).fill_null(0.0) * alone,
         "breadth": ((pl.col("breadth_count") - 1) / 4).clip(0, 1) * telling,
         "repeated": (1 - 0.5 ** pl.col("unexplained_days")) * telling,
-        "crowd": ((pl.col("onlookers").cast(pl.Int64) - 1) / 2).clip(0, 1) * telling * (1 - meeting),
+        "crowd": ((pl.col("onlookers").cast(pl.Int64) - 2) / 2).clip(0, 1) * telling * (1 - meeting) * (1 - tended),
         "colleagues": (pl.col("same_department") / 2).clip(0, 1) * alone,
         "acquainted": (pl.col("department_before") / 2).clip(0, 1) * alone,
         "conference": meeting * alone,
+        "tended": tended * alone,
+        "learned": pl.col("learned") * alone,
         "at_work": (2 * pl.col("written_charts") / pl.col("unexplained_charts")).clip(0, 1).fill_nan(0.0)
         * (pl.col("written_charts") >= FEWEST_WRITTEN)
         * alone
         * (1 - pl.col("wrote").cast(pl.Float64))
-        * (1 - pl.col("took").cast(pl.Float64)),
+        * (1 - pl.col("took").cast(pl.Float64))
+        * (1 - tied.cast(pl.Float64)),
         "wrote": pl.col("wrote") * alone,
         "glimpse": pl.col("glimpse") * alone,
         "known_before": (1 - 0.5 ** pl.col("explained_days")) * alone,
@@ -173,7 +189,10 @@ def _companions(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rarest_action(visits: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """What a pair did that others of the role do least, and its share of their accesses: the actor's own habits do not count."""
+    """What a pair did that others of the role do least, and its share of their accesses: the actor's own habits do not count.
+
+    What several others of the role do on the same day, though hardly before, is a new screen of the record system and not odd.
+    """
     others = actions.group_by("role", "action").agg(accesses=pl.col("accesses").sum())
     whole = actions.group_by("role").agg(whole=pl.col("accesses").sum())
     mine = actions.select("actor_id", "action", own=pl.col("accesses"))
@@ -190,12 +209,24 @@ def _rarest_action(visits: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
         .join(own_whole, on="actor_id", how="left")
         .with_columns(pl.col("accesses", "own", "own_whole").fill_null(0).cast(pl.Int64), pl.col("whole").cast(pl.Int64))
         .filter(pl.col("whole") - pl.col("own_whole") >= FEWEST_ROLE_ACCESSES)
-        .with_columns(share=share.clip(lower_bound=0.0))
+        .join(_new_screens(visits), on=["actor_id", "role", "action"], how="left")
+        .with_columns(share=pl.max_horizontal(share.clip(lower_bound=0.0), pl.col("share_today").fill_null(0.0)))
         .sort("share", "action")
     )
     return judged.group_by("actor_id", "patient_id", maintain_order=True).agg(
         share=pl.col("share").first(), rarest_action=pl.col("action").first()
     )
+
+
+def _new_screens(visits: pl.DataFrame) -> pl.DataFrame:
+    """Actions that enough others of the role take on the day itself: actor_id, role, action, share_today."""
+    mine = visits.group_by("actor_id", "action", role="actor_role").agg(own=pl.len())
+    done = mine.group_by("role", "action").agg(people=pl.len(), whole=pl.col("own").sum())
+    every = mine.group_by("role").agg(role_whole=pl.col("own").sum())
+    met = mine.join(done, on=["role", "action"]).join(every, on="role").filter(pl.col("people") > FEWEST_OTHERS_TODAY)
+    met = met.join(mine.group_by("actor_id", "role").agg(own_whole=pl.col("own").sum()), on=["actor_id", "role"])
+    share = (pl.col("whole") - pl.col("own")) / (pl.col("role_whole") - pl.col("own_whole")).clip(lower_bound=1)
+    return met.select("actor_id", "role", "action", share_today=share)
 
 
 def _of_the_visit(visits: pl.DataFrame) -> pl.DataFrame:
@@ -206,10 +237,12 @@ def _of_the_visit(visits: pl.DataFrame) -> pl.DataFrame:
         pl.col("actor_role").last().alias("role"),
         pl.col("actor_department").last().alias("department"),
         pl.col("is_self", "is_household", "surname_rarity", "is_coworker", "is_neighbour", "is_vip", "is_restricted").max(),
+        pl.col("vip_household", "colleague_household").max(),
         pl.col("on_leave", "off_shift", "is_manager", "notice_given").max(),
         pl.col("since_care_days").last(),
         events=pl.len(),
-        without_reason=pl.col("explained").max() == 0,
+        without_reason=~has_reason().any(),
+        learned=pl.col("reason_kinds").list.contains("learned").any(),
         best_reason=best.max().fill_null(0.0),
         terminated=pl.col("terminated_minutes").max() >= 0,
         remote=(pl.col("device_kind") == "remote").any(),

@@ -93,7 +93,7 @@ def test_a_crowd_comes_from_several_departments(clinic: Clinic) -> None:
         *[Look(actor=actor, patient="P-3", time=NOON) for actor in ("alice",)],
     )
 
-    assert seen["mallory", "P-1"]["crowd"] == 1.0
+    assert seen["mallory", "P-1"]["crowd"] == 0.5
     assert seen["alice", "P-3"]["crowd"] == 0.0
 
 
