@@ -34,6 +34,10 @@ demo: $(VENV)/.runtime ## Run a synthetic hospital through the whole product and
 test: lint ## Lint, types, import contracts and the whole suite
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
+.PHONY: e2e
+e2e: $(VENV)/.dev ## The whole product against real peers: served nodes, kill -9, a real Postfix where one is installed
+	@$(BIN)/python -m pytest -q -rs tests/e2e $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Lint, format, types and import contracts only
 	@$(BIN)/ruff check .
