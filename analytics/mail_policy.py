@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analytics.consents import Word
 from analytics.domain_history import Past
 from analytics.recipients import Recipient, Standing
+from domain.domain_policy import Demanded, Kept
 from domain.errors import ConfigError
 from domain.tls import ASSUMED, TlsJudgement, TlsVerdict
 
@@ -52,10 +53,24 @@ class HistoryPolicy(_Part):
     fewest_days: Count
     exceptions: Annotated[float, Field(ge=0, lt=1)]
 
+    def slips(self, deliveries: int) -> int:
+        """How many of so many deliveries may have been otherwise, rounded: one in 25 is a slip, one in ten may be a habit."""
+        return round(self.exceptions * deliveries)
+
 
 class MtaStsPolicy(_Part):
     passed: Words
     failed: Words
+
+
+class DomainPolicyPart(_Part):
+    marketing: Words
+    transactional: Words
+    looked_days: Count
+
+
+class TransactionalPolicy(_Part):
+    deadlines: dict[str, Count]
 
 
 class MisdirectedPolicy(_Part):
@@ -76,6 +91,8 @@ class MailPolicy(_Part):
     marketing: MarketingPolicy
     history: HistoryPolicy
     mta_sts: MtaStsPolicy
+    domain_policy: DomainPolicyPart
+    transactional: TransactionalPolicy
     misdirected: MisdirectedPolicy
 
 
@@ -125,6 +142,8 @@ class Sent:
     past: Past
     outbound: bool
     """The source said that it went out; otherwise it is only not known to have stayed inside."""
+    demanded: Demanded | None = None
+    """What was demanded of mail to the domain at that moment, None where nothing was."""
 
 
 @dataclass(slots=True)
@@ -156,23 +175,17 @@ class Judgement:
 def judge_sent(sent: Sent, policy: MailPolicy, is_holiday: frozenset[date] = frozenset()) -> Judgement:
     """The judgement on one delivered message. `is_holiday` holds the days that are no business days besides weekends."""
     found = Judgement()
-    if sent.recipient.standing is Standing.OWN:
-        return found
-    if sent.auto_forwarded:
-        _forwarded(sent, found)
-    if sent.phi is not False:
-        _phi(sent, policy, found)
-    if sent.category in policy.marketing.categories:
-        _marketing(sent, policy, is_holiday, found)
-    _line(sent, policy, found)
-    _mta_sts(sent, policy, found)
+    if sent.recipient.standing is not Standing.OWN:
+        _to_outside(sent, policy, is_holiday, found)
+    _domain_policy(sent.demanded, found)
     return found
 
 
-def judge_forwarding(recipient: Recipient) -> Judgement:
-    """The judgement on a rule that sends mail on: to the outside only where an agreement is in force."""
+def judge_forwarding(recipient: Recipient, demanded: Demanded | None = None) -> Judgement:
+    """The judgement on a rule that sends mail on: to the outside only where an agreement is in force, and as was demanded."""
     found = Judgement()
     _outside(recipient, found, "forward_rule_outside", outbound=False)
+    _domain_policy(demanded, found)
     return found
 
 
@@ -181,6 +194,24 @@ def business_days(after: date, until: date, holidays: frozenset[date]) -> int:
     weeks, rest = divmod((until - after).days, 7)
     over = sum((until - timedelta(days=n)).weekday() < 5 for n in range(rest))
     return weeks * 5 + over - sum(after < day <= until and day.weekday() < 5 for day in holidays)
+
+
+def _to_outside(sent: Sent, policy: MailPolicy, is_holiday: frozenset[date], found: Judgement) -> None:
+    if sent.auto_forwarded:
+        _forwarded(sent, found)
+    if sent.phi is not False:
+        _phi(sent, policy, found)
+    if sent.category in policy.marketing.categories:
+        _marketing(sent, policy, is_holiday, found)
+    _line(sent, policy, found)
+    _mta_sts(sent, policy, found)
+
+
+def _domain_policy(demanded: Demanded | None, found: Judgement) -> None:
+    if demanded is not None and demanded.kept is Kept.BROKEN:
+        found.breaks("domain_policy_broken", demanded.fact)
+    elif demanded is not None and demanded.kept is Kept.UNKNOWN:
+        found.leaves_open("domain_policy_not_known")
 
 
 def _forwarded(sent: Sent, found: Judgement) -> None:
@@ -277,20 +308,15 @@ def _line(sent: Sent, policy: MailPolicy, found: Judgement) -> None:
         return
     over = f"of {past.encrypted + past.plain:,} deliveries with a known line on {past.days} of the {rules.days} days before"
     if sent.tls.verdict is TlsVerdict.NONE:
-        if past.encrypted >= rules.fewest_deliveries and past.plain <= _slips(rules, past.plain + past.encrypted):
+        if past.encrypted >= rules.fewest_deliveries and past.plain <= rules.slips(past.plain + past.encrypted):
             found.breaks("tls_downgrade", f"The domain has always used TLS: {past.encrypted:,} {over}.")
         return
-    if sent.tls.weak and past.encrypted >= rules.fewest_deliveries and past.weak <= _slips(rules, past.encrypted):
+    if sent.tls.weak and past.encrypted >= rules.fewest_deliveries and past.weak <= rules.slips(past.encrypted):
         found.breaks("tls_weakened", f"The domain used sound TLS before: {past.encrypted - past.weak:,} {over}.")
     unverified = sent.tls.verdict in (TlsVerdict.ANONYMOUS, TlsVerdict.UNTRUSTED) and ASSUMED not in sent.tls.evidence
     seen = past.verified + past.unverified
-    if unverified and past.verified >= rules.fewest_deliveries and past.unverified <= _slips(rules, seen):
+    if unverified and past.verified >= rules.fewest_deliveries and past.unverified <= rules.slips(seen):
         found.breaks("peer_lost", f"The domain's server was verified before: {past.verified:,} {over}.")
-
-
-def _slips(rules: HistoryPolicy, deliveries: int) -> int:
-    """How many of so many deliveries may have been otherwise, rounded: one in 25 is a slip, one in ten may be a habit."""
-    return round(rules.exceptions * deliveries)
 
 
 def _mta_sts(sent: Sent, policy: MailPolicy, found: Judgement) -> None:

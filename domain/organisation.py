@@ -7,6 +7,7 @@ from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import InvalidInput
+from domain.identifiers import mrn_pattern
 from domain.json import Json
 
 ORG = "org"
@@ -33,6 +34,8 @@ class Organisation:
     mail_domain: str = ""
     vpn_egress_ips: tuple[str, ...] = ()
     units: Mapping[str, Unit] = field(default_factory=dict)
+    mrn_pattern: str = ""
+    """A regular expression of the record numbers that are in use here; '' where none is given."""
 
     @classmethod
     def of(cls, record: Mapping[str, Json]) -> Self:
@@ -53,6 +56,7 @@ class Organisation:
             mail_domain=str(record.get("mail_domain") or "").lower(),
             vpn_egress_ips=tuple(str(address) for address in _list(record.get("vpn_egress_ips"))),
             units=units,
+            mrn_pattern=_pattern(record.get("mrn_pattern")),
         )
 
     def midnight(self, day: date) -> datetime:
@@ -72,6 +76,15 @@ def _unit(entry: Json) -> Unit:
         kind=str(entry.get("kind") or ""),
         network=str(entry.get("network") or ""),
     )
+
+
+def _pattern(value: Json) -> str:
+    text = "" if value is None else str(value)
+    try:
+        mrn_pattern(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"org.json: {error}") from None
+    return text
 
 
 def _holiday(entry: Json) -> str:

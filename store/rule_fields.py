@@ -54,7 +54,10 @@ _ACCESS = _EVENT | _fields(
 _DELIVERY = _fields(
     text="event_id source_system action outcome actor_id patient_id to_domain direction category encryption "
     "tls_verdict tls_version tls_cipher evidence policy_version "
-    "policy_outcome policy_reasons policy_unknown policy_facts mail_policy recipient misdirected",
+    "policy_outcome policy_reasons policy_unknown policy_facts mail_policy recipient misdirected "
+    "demanded demanded_by demand_outcome demand_fact sent_by answers message_key tls_leg tls_confidence",
+    texts="subject_identifiers mail_signs",
+    number="transit_seconds tls_bits",
     flag="auto_forwarded tls_weak opted_in",
     unknown_flag="phi",
 )

@@ -16,7 +16,7 @@ ACTIONS = frozenset(
         *("view_chart", "view_notes", "view_labs", "view_meds", "view_orders", "view_imaging", "view_billing"),
         *("view_demographics", "view_schedule", "edit_note", "edit_result", "edit_vitals", "edit_billing", "edit_demographics"),
         *("edit_schedule", "med_admin", "verify_med", "sign_order", "route_result", "audit_stop", "audit_start"),
-        *("deliver", "bounce", "defer", "forward_rule", "tls_report", "policy_change"),
+        *("deliver", "bounce", "defer", "recall", "forward_rule", "tls_report", "policy_change"),
         *("view_message", "view_results", "view_bill", "view_appointments", "send_message", "request_refill", "pay_bill"),
         *("update_contact", "download_record", "password_reset", "proxy_grant", "message_expired"),
     }

@@ -1,6 +1,7 @@
 """From the ledger to facts with the policy's judgement: reference data as of each delivery, the domain's past, a repeat."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.support.clock import TickingClock
 from tests.support.node import node
 
 NOON = datetime(2026, 3, 2, 17, tzinfo=UTC)
-VERIFIED: Json = {"version": "TLSv1.3", "verified": True}
+VERIFIED: Mapping[str, Json] = {"version": "TLSv1.3", "verified": True}
 REFERENCE: Mapping[str, Sequence[Mapping[str, Json]]] = {
     "org": [{"name": "Hospital", "timezone": "America/New_York", "mail_domain": "hospital.example"}],
     "patients": [{"patient_id": "P-1", "email": "anna.berger@postbox.example"}],
@@ -103,6 +104,29 @@ def test_recipients_consents_and_outcomes(engine: Engine, tmp_path: Path) -> Non
         ("unknown", "", "peer_not_reported", "associate", 0),
         ("unknown", "", "recipient_not_known", "unknown", 1),
         ("", "", "", "unknown", 0),
+    ]
+
+
+def test_phi_is_unknown_over_a_leg_that_is_not_the_delivery(engine: Engine, tmp_path: Path) -> None:
+    """However good the session there was (SES: the caller's), and however bad."""
+    caller: dict[str, Json] = {"submission_tls": {"version": "TLSv1.3", "verified": True}, "tls_leg": "caller"}
+    silent = mail(0, "in@corelab.example")
+    silent = replace(silent, details={**{name: value for name, value in silent.details.items() if name != "tls"}, **caller})
+    found = judged(
+        engine,
+        tmp_path,
+        [
+            silent,
+            mail(1, "in@corelab.example", tls=None, tls_leg="inbound"),
+            mail(2, "in@corelab.example", tls={**VERIFIED, "cipher": "TLS_AES_256_GCM_SHA384"}),
+        ],
+        "tls_verdict, tls_leg, tls_bits, tls_confidence, tls_weak, policy_outcome, policy_unknown",
+    )
+
+    assert found == [
+        ("unknown", "caller", 0, "unknown", 0, "unknown", "tls_not_reported"),
+        ("unknown", "inbound", 0, "unknown", 0, "unknown", "tls_not_reported"),
+        ("verified_webpki", "delivery", 256, "stated", 0, "met", ""),
     ]
 
 

@@ -70,6 +70,9 @@ _TYPES: Mapping[str, pl.DataType] = {
     "reasons": pl.List(pl.String),
     "reason_kinds": pl.List(pl.String),
     "flags": pl.List(pl.String),
+    "subject_identifiers": pl.List(pl.String),
+    "mail_signs": pl.List(pl.String),
+    "transit_seconds": pl.Int64(),
 }
 
 

@@ -17,13 +17,22 @@ RULES = load_rules()
 CASES = [pytest.param(rule, case, id=f"{rule.kind}-{rule.rule_id[-2:]}-{case.name}") for rule in RULES for case in rule.tests]
 KINDS = [
     *("audit_stopped", "auto_forward_outside", "baa_expired", "before_leaving"),
-    *("break_glass", "bulk_export", "dormant_account", "forward_rule_outside"),
+    *("break_glass", "bulk_export", "domain_policy_broken", "dormant_account", "forward_rule_outside"),
     *("household_access", "impossible_travel", "login_burst", "mail_policy_weakened"),
-    *("marketing_after_optout", "marketing_with_phi", "marketing_without_optin", "misdirected_mail"),
-    *("mta_sts_violated", "on_leave_active", "password_spray", "phi_without_baa"),
+    *("marketing_after_optout", "marketing_with_phi", "marketing_without_optin", "message_recalled", "misdirected_mail"),
+    *("mta_sts_violated", "on_leave_active", "password_spray", "phi_in_subject", "phi_returned", "phi_without_baa"),
     *("plaintext_phi", "portal_takeover", "privilege_change", "restricted_access"),
+    "secure_message_unread",
     *("self_access", "service_as_person", "shadow_destination", "shared_credential"),
-    *("strange_place", "terminated_active", "tls_downgrade", "unapproved_application"),
+    *(
+        "strange_place",
+        "terminated_active",
+        "tls_downgrade",
+        "transactional_bounced",
+        "transactional_late",
+        "unapproved_application",
+    ),
+    "unapproved_sender",
     *("untrained", "unverified_certificate", "vip_access", "weak_tls"),
 ]
 
