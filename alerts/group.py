@@ -31,7 +31,8 @@ def group_key(finding: Finding) -> str:
     """What the finding is about, as canonical text: findings with equal keys are one incident if they are close in time."""
     kind = KINDS.get(finding.kind) or _unlisted(finding)
     actor, patient = finding.actor_id or "", finding.patient_id or ""
-    domain, source = _input(finding, "to_domain"), _input(finding, "source_system")
+    domain = _input(finding, "to_domain") or _input(finding, "sent_by")
+    source = _input(finding, "source_system")
     about: dict[Subject, tuple[str, ...]] = {
         Subject.PAIR: (actor, patient),
         Subject.ACTOR: (actor,),

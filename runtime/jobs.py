@@ -9,6 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from domain.clock import system_clock
 from domain.errors import IntegrityError
+from runtime.posture import posture_watch
 from runtime.product import Product
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Job:
 def schedule(product: Product) -> Sequence[Job]:
     """What a worker does. Every job may be stopped at any moment and run again: each has its own cursor or watermark."""
     settings = product.settings
+    outward = [Job(name="posture", seconds=60, run=posture_watch(product).run)] if settings.posture.enabled else []
     return [
         Job(name="checkpoint", seconds=settings.ledger.checkpoint_seconds, run=product.node.keeper.checkpoint),
         Job(name="seal", seconds=60, run=product.node.keeper.seal_due),
@@ -39,6 +41,7 @@ def schedule(product: Product) -> Sequence[Job]:
         Job(name="witness", seconds=settings.witnesses.interval_seconds, run=product.witness),
         Job(name="copies", seconds=60, run=product.beyond.copying.run),
         Job(name="prune", seconds=3_600, run=product.prune),
+        *outward,
     ]
 
 

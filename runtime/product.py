@@ -27,7 +27,9 @@ from alerts.tampering import tampering
 from alerts.triage import Triage
 from alerts.witnessing import witnessing
 from analytics.daily import Daily
+from analytics.decisions import Decisions
 from analytics.engine import Analysis, Analytics
+from analytics.mail_policy import default_policy
 from api.routes.hooks import HookMetrics
 from api.services import Services, assemble
 from dashboards.exports import ExportDesk
@@ -46,10 +48,12 @@ from retention.policy import RetentionPolicy
 from runtime.beyond import Beyond, beyond
 from runtime.cli.redacting import redaction_of
 from runtime.directory import StaffDirectory
+from runtime.mail_terms import mail_terms
 from runtime.node import Base, Node
 from runtime.settings import Settings
 from runtime.tallies import CountedIntake
 from runtime.watch import RecordWatch
+from store.alert_verdicts import AlertVerdicts
 from store.alerts import AlertStore
 from store.completeness import examine
 from store.context import ContextStore
@@ -65,6 +69,7 @@ from store.retention import RetentionStore
 from store.sessions import Sessions
 from store.source_watch import SourceWatch
 from store.sources import Sources
+from store.suppressions import Suppressions
 
 VERSION = version("phitrail")
 
@@ -118,6 +123,7 @@ class Product:
             organisation=organisation.name,
             zone=organisation.timezone,
             directory=StaffDirectory(self.context),
+            terms=mail_terms(default_policy(), organisation),
         )
 
     def follow(self) -> int:
@@ -205,13 +211,19 @@ class Product:
             newest_note=self.beyond.newest_note,
             record_state=self.watch.state,
             site=lambda: _site(self.context.org()),
-            report=lambda name, params, form: self.reports().report(name, params, form),
+            report=lambda name, params, form: self.reports().chunks(name, params, form),
             version=VERSION,
             metrics=[
                 *spool_metrics,
                 HookMetrics(self.hook_tally),
                 SourceMetrics(self.source_watch, base.clock),
-                AlertMetrics(alerts=self.alerts, outbox=self.outbox, sources=self.sources, clock=base.clock),
+                AlertMetrics(
+                    alerts=self.alerts,
+                    outbox=self.outbox,
+                    sources=self.sources,
+                    clock=base.clock,
+                    suppressions=Suppressions(base.engine),
+                ),
             ],
             is_proxied_tls=base.settings.http.proxied_tls,
         )
@@ -240,19 +252,21 @@ def build(node: Node, *, announce_within: timedelta | None = None) -> Product:
         clock=clock,
         zone=organisation.timezone,
         announce_within=announce_within,
+        suppressions=Suppressions(engine),
     )
     findings = Findings(engine)
     follower = FindingsFollower(findings, Cursors(engine), triage)
     source_watch = SourceWatch(engine, record, context.org)
     retention = RetentionStore(engine)
     outside = beyond(node)
+    daily = Daily(engine, context, clock=clock, verdicts=Decisions(AlertVerdicts(engine)), budget=settings.analytics.daily_budget)
     return Product(
         node=node,
         intake=CountedIntake(node.intake),
         context=context,
         alerts=alerts,
         outbox=outbox,
-        analytics=Analytics(engine, clock=clock, daily=Daily(engine, context, clock=clock, budget=settings.analytics.daily_budget)),
+        analytics=Analytics(engine, clock=clock, daily=daily),
         findings=findings,
         follower=follower,
         source_watch=source_watch,

@@ -13,13 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from domain.errors import ConfigError
 from runtime.hooks import HookSettings
+from runtime.posture_settings import PostureSettings
 from runtime.pull_settings import PullSettings
 from runtime.spooling import SpoolSettings
 
 PREFIX = "PHITRAIL_"
 
 _FILE_SETTINGS = frozenset(
-    {"alerts__email__ca_file", "pull__ca_file", "timestamps__ca_file", "witnesses__ca_file", "witnesses__policy_file"}
+    {
+        "alerts__email__ca_file",
+        "posture__ca_file",
+        "pull__ca_file",
+        "timestamps__ca_file",
+        "witnesses__ca_file",
+        "witnesses__policy_file",
+    }
 )
 """Settings that are themselves the name of a file."""
 
@@ -150,6 +158,7 @@ class Settings(Group):
     timestamps: Timestamps = Timestamps()
     copies: Copies = Copies()
     pull: PullSettings = PullSettings()
+    posture: PostureSettings = PostureSettings()
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:

@@ -47,7 +47,7 @@ def test_every_direct_dependency_is_justified_and_locked() -> None:
 def test_every_direct_dependency_is_imported() -> None:
     """What nobody imports is not depended on; these few are used without an import of ours."""
     names = {"clickhouse-connect": "clickhouse_connect", "scikit-learn": "sklearn", "pyyaml": "yaml", "pydantic-settings": ""}
-    names |= {"argon2-cffi": "argon2", "prometheus-client": "prometheus_client", "pysigma": "sigma"}
+    names |= {"argon2-cffi": "argon2", "prometheus-client": "prometheus_client", "pysigma": "sigma", "dnspython": "dns"}
     indirect = {"chdb", "pyarrow", "tzdata", "python-multipart"}  # engine, Arrow, zones, FastAPI's forms
     code = "\n".join(path.read_text(encoding="utf-8") for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from domain.errors import PhitrailError
+from runtime import domain_commands, explanation_commands, suppression_commands
 from runtime.cli import access, alerting, demonstrate, evidence, exporting, keeping, records, reports, serving, witnessing
 
 app = typer.Typer(
@@ -14,8 +15,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (demonstrate, serving, records, evidence, alerting, reports, exporting, keeping, access, witnessing):
+for module in (demonstrate, serving, records, evidence, alerting, reports, exporting, keeping, access, witnessing, domain_commands):
     module.register(app)
+explanation_commands.register(app)
+suppression_commands.register(app)
 
 
 def main() -> None:

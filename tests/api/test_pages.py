@@ -335,8 +335,8 @@ def test_the_navigation_offers_only_what_the_role_may(house: House) -> None:
         return {element.attributes["href"] for element in page.all("a") if "nav" in element.inside}
 
     assert offered(Role.ADMIN) == {"/", "/sources"}
-    assert offered(Role.ANALYST) == {"/", "/sources", "/events?last=7d", "/alerts"}
-    assert offered(Role.AUDITOR) == {"/", "/sources", "/events?last=7d", "/alerts", "/reports"}
+    assert offered(Role.ANALYST) == {"/", "/sources", "/events?last=7d", "/alerts", "/domains"}
+    assert offered(Role.AUDITOR) == {"/", "/sources", "/events?last=7d", "/alerts", "/domains", "/reports"}
 
 
 def test_static_files_are_those_and_no_others(house: House) -> None:

@@ -17,6 +17,7 @@ SEES_SYSTEM = frozenset({A, U, P, M})
 WORKS = frozenset({A, P})
 TAKES = frozenset({U, P})
 SENDS = frozenset({C})
+CONFIGURES = frozenset({M})
 NOT_FOR_PROGRAMS = {"/account/password": EVERYONE}
 OPEN: frozenset[Role] | None = None
 
@@ -45,6 +46,13 @@ TABLE: list[tuple[str, str, str, object, frozenset[Role] | None]] = [
     ("GET", "/v1/alerts/{alert_id}/history", "/v1/alerts/one/history", None, SEES_PHI),
     ("POST", "/v1/alerts/{alert_id}/acknowledge", "/v1/alerts/one/acknowledge", {"version": 1}, WORKS),
     ("POST", "/v1/alerts/{alert_id}/resolve", "/v1/alerts/two/resolve", {"version": 1, "note": "fine"}, WORKS),
+    ("GET", "/v1/suppressions", "/v1/suppressions", None, SEES_PHI),
+    ("POST", "/v1/suppressions", "/v1/suppressions", {"kind": "k", "until": "2026-03-01T00:00:00Z", "reason": "x"}, WORKS),
+    ("POST", "/v1/suppressions/{suppression_id}/lift", "/v1/suppressions/x/lift", {"reason": "x"}, WORKS),
+    ("GET", "/v1/suppressions/{suppression_id}/held", "/v1/suppressions/x/held", None, SEES_PHI),
+    ("GET", "/suppressions", "/suppressions", None, SEES_PHI),
+    ("POST", "/suppressions/{suppression_id}/lift", "/suppressions/x/lift", None, WORKS),
+    ("POST", "/alerts/{alert_id}/suppress", "/alerts/one/suppress", None, WORKS),
     ("GET", "/v1/reports", "/v1/reports", None, TAKES),
     (
         "GET",
@@ -60,6 +68,12 @@ TABLE: list[tuple[str, str, str, object, frozenset[Role] | None]] = [
     ("GET", "/v1/sources/{name:path}", "/v1/sources/ehr", None, SEES_SYSTEM),
     ("POST", "/v1/sources/gaps/{gap_id}/acknowledge", "/v1/sources/gaps/x/acknowledge", {"loss": "some", "reason": "x"}, WORKS),
     ("POST", "/v1/sources/declarations", "/v1/sources/declarations", {"system": "x"}, WORKS | {M}),
+    ("GET", "/v1/domains", "/v1/domains", None, SEES_PHI),
+    ("GET", "/v1/domains/{domain}", "/v1/domains/clinic.example", None, SEES_PHI),
+    ("GET", "/domains", "/domains", None, SEES_PHI),
+    ("GET", "/domains/{domain}", "/domains/clinic.example", None, SEES_PHI),
+    ("GET", "/v1/domains/{domain}/policy", "/v1/domains/clinic.example/policy", None, SEES_SYSTEM),
+    ("POST", "/v1/domains/{domain}/policy", "/v1/domains/clinic.example/policy", {"demand": "forced", "reason": "x"}, CONFIGURES),
     ("GET", "/sources", "/sources", None, SEES_SYSTEM),
     ("GET", "/sources/{name:path}", "/sources/ehr", None, SEES_SYSTEM),
     ("POST", "/sources/gaps/{gap_id}/acknowledge", "/sources/gaps/x/acknowledge", None, WORKS),
