@@ -13,8 +13,7 @@ import polars as pl
 from domain.clock import microseconds
 from domain.json import Json
 from store.engine import Engine
-from store.mail_overview import _BAND as BAND
-from store.mail_overview import _OUTBOUND as OUTBOUND
+from store.mail_overview import BAND, OUTBOUND
 from store.mail_overview import Band
 
 _COUNTS = f"""

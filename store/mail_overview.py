@@ -11,20 +11,20 @@ from enum import StrEnum
 from domain.clock import microseconds
 from store.engine import Engine
 
-_OUTBOUND = """
+OUTBOUND = """
 time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND time < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
 AND action = 'deliver' AND direction NOT IN ('inbound', 'internal')
 """
 
 # The verdicts of domain/tls.py in the bands people think in. Weak counts whoever the peer was; unknown is never good.
-_BAND = """
+BAND = """
 multiIf(tls_verdict = 'none', 'clear', tls_verdict = 'unknown', 'unknown', tls_weak = 1, 'weak',
     tls_verdict IN ('verified_webpki', 'verified_dane'), 'verified', tls_verdict = 'trusted', 'trusted', 'unverified')
 """
 
 _DAYS = f"""
-SELECT toDate(toTimezone(time, {{zone:String}})) AS day, {_BAND} AS band, count() AS deliveries
-FROM delivery_facts FINAL WHERE {_OUTBOUND} GROUP BY day, band
+SELECT toDate(toTimezone(time, {{zone:String}})) AS day, {BAND} AS band, count() AS deliveries
+FROM delivery_facts FINAL WHERE {OUTBOUND} GROUP BY day, band
 """
 
 _PHI = f"""
@@ -35,20 +35,20 @@ SELECT
     countIf(phi IS NULL AND tls_verdict = 'none') AS clear_unclassified,
     countIf(phi = 1 AND tls_weak = 1) AS weak,
     countIf(phi = 1 AND tls_verdict = 'unknown') AS unknown
-FROM delivery_facts FINAL WHERE {_OUTBOUND}
+FROM delivery_facts FINAL WHERE {OUTBOUND}
 """
 
 _DOMAINS = f"""
 SELECT to_domain, count() AS deliveries, countIf(phi = 1) AS with_phi FROM delivery_facts FINAL
-WHERE {_OUTBOUND} AND tls_verdict = 'none'
+WHERE {OUTBOUND} AND tls_verdict = 'none'
 GROUP BY to_domain ORDER BY with_phi DESC, deliveries DESC, to_domain LIMIT {{top:UInt32}}
 """
 
 _DELIVERIES = f"""
 SELECT writer, seq, time, actor_id, patient_id, to_domain, category, phi, opted_in, encryption, tls_verdict, tls_version,
-    tls_cipher, tls_weak, evidence, {_BAND} AS band
+    tls_cipher, tls_weak, evidence, {BAND} AS band
 FROM delivery_facts FINAL
-WHERE {_OUTBOUND} AND ({{band:String}} = '' OR band = {{band:String}})
+WHERE {OUTBOUND} AND ({{band:String}} = '' OR band = {{band:String}})
     AND ({{to_domain:String}} = '' OR to_domain = {{to_domain:String}}) AND (NOT {{only_phi:UInt8}} OR phi = 1)
 ORDER BY time DESC, writer DESC, seq DESC LIMIT {{limit:UInt32}}
 """
@@ -56,7 +56,7 @@ ORDER BY time DESC, writer DESC, seq DESC LIMIT {{limit:UInt32}}
 # The plain maximum is answered from the bounds of parts; the outbound one is looked for in the month before it, or else everywhere.
 _NEWEST_ANY = "SELECT max(time) FROM delivery_facts WHERE time < fromUnixTimestamp64Micro({before:Int64}, 'UTC')"
 
-_NEWEST = f"SELECT max(time) FROM delivery_facts WHERE {_OUTBOUND}"
+_NEWEST = f"SELECT max(time) FROM delivery_facts WHERE {OUTBOUND}"
 
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
