@@ -13,8 +13,7 @@ import polars as pl
 from domain.clock import microseconds
 from domain.json import Json
 from store.engine import Engine
-from store.mail_overview import BAND, OUTBOUND
-from store.mail_overview import Band
+from store.mail_overview import BAND, OUTBOUND, Band
 
 _COUNTS = f"""
 SELECT to_domain AS domain, toInt64(count()) AS deliveries,
