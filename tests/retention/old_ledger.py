@@ -183,4 +183,4 @@ def _derive(engine: Engine, seqs: Sequence[int]) -> None:
     moments = [pl.lit(PRESENT, dtype=pl.Datetime("us", "UTC")).alias(name) for name in ("time", "received")]
     texts = [pl.lit("").alias(name) for name, kind in columns.schema.items() if kind == pl.String and name != "writer"]
     flags = [pl.lit(0, dtype=pl.UInt8).alias(name) for name, kind in columns.schema.items() if kind == pl.UInt8]
-    engine.insert("delivery_facts", rows.with_columns(*moments, *texts, *flags).select(columns.columns))
+    engine.insert("delivery_facts", rows.with_columns(*moments, *texts, *flags))
