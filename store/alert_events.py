@@ -44,7 +44,7 @@ def alert_event(
     *, event_id: str, action: str, by: str, at: datetime, details: Mapping[str, Json], outcome: str = "success"
 ) -> AuditEvent:
     """An event of phitrail about its own alerts."""
-    kind = ActorKind.SERVICE if by == SERVICE else ActorKind.STAFF
+    kind = ActorKind.SERVICE if by == SERVICE or by.startswith("key:") else ActorKind.STAFF  # a program is named by its key
     return AuditEvent(
         source_system=SERVICE,
         event_id=event_id,

@@ -1,7 +1,7 @@
 """What is demanded of mail to a domain, for programs. Who configures the system sets it; each word is an event of the ledger."""
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,6 +11,7 @@ from api.auth import Permission, Principal, needs
 from api.services import Services
 from dashboards.domain_policy_json import domain_json, word_json
 from domain.domain_policy import Demand, DomainPolicy, SenderClass, mail_domain
+from domain.errors import InvalidInput
 from store.domain_policies import MOST_REASON, DomainPolicies, DomainPolicyBook
 
 
@@ -41,7 +42,7 @@ def router(services: Services) -> APIRouter:
     ) -> Mapping[str, object]:
         """Which policy each class of mail to a domain is under, and every word on it and the domains above it."""
         del principal
-        name, when = mail_domain(domain), at.astimezone(UTC) if at is not None else services.clock()
+        name, when = mail_domain(domain), _in_utc(at) if at is not None else services.clock()
         return domain_json(name, policies.read([name], when), when)
 
     @routes.post("/{domain}/policy", operation_id="setDomainPolicy", status_code=201)
@@ -57,8 +58,16 @@ def router(services: Services) -> APIRouter:
             at=now,
             by=by,
             reason=said.reason,
-            until=said.until.astimezone(UTC) if said.until is not None else None,
+            until=_in_utc(said.until) if said.until is not None else None,
         )
         return word_json(book.set(word))
 
     return routes
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises InvalidInput at the edges of the calendar, where it has none."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("the moment lies outside the calendar") from None

@@ -78,6 +78,17 @@ def test_an_alert_is_acknowledged_then_resolved_by_name_and_the_ledger_knows(hou
     assert [row[0] for row in house.recorded("alert_acknowledged") + house.recorded("alert_resolved")] == ["carol", "carol"]
 
 
+def test_a_program_that_decides_is_no_member_of_staff(house: House) -> None:
+    filled(house)
+
+    house.program(Role.ANALYST).post("/v1/alerts/a0/acknowledge", json={"version": 1})
+
+    kinds = house.node.engine.rows(
+        "SELECT actor_kind, startsWith(actor_id, 'key:') FROM events WHERE action = 'alert_acknowledged'"
+    )
+    assert [(str(kind), bool(named)) for kind, named in kinds] == [("service", True)]
+
+
 def test_a_decision_on_what_has_changed_meanwhile_is_a_conflict(house: House) -> None:
     filled(house)
     client = house.person(Role.ANALYST)

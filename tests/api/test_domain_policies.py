@@ -52,6 +52,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(house: House) -> None:
     for address, body, status in (
         ("/v1/domains/no domain/policy", good, 400),
         (ADDRESS, good | {"until": rfc3339(house.clock())}, 400),
+        (ADDRESS, good | {"until": "9999-12-31T23:59:00-12:00"}, 400),
         (ADDRESS, good | {"reason": " "}, 400),
         (ADDRESS, {"demand": None, "reason": "x"}, 404),
         (ADDRESS, good | {"demand": "loud"}, 422),
