@@ -6,7 +6,7 @@ front; numbers and truth values are written by this program and stay what they a
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from dashboards.reports.document import Document
@@ -22,9 +22,14 @@ def csv_chunks(document: Document) -> Iterator[bytes]:
     """The data of a report, one header row first, some rows at a time."""
     rows = chain((document.data.fields,), document.data.rows)
     while some := list(islice(rows, _ROWS_A_CHUNK)):
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows([_safe_cell(value) for value in row] for row in some)
-        yield text.getvalue().encode()
+        yield csv_lines(some)
+
+
+def csv_lines(rows: Iterable[Sequence[Json]]) -> bytes:
+    """Rows as CSV bytes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows([_safe_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
 
 
 def _safe_cell(value: Json) -> str:

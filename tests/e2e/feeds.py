@@ -102,7 +102,7 @@ class Node:
 class Hour:
     """The clock that senders share: each sends by the times in its records, so none runs ahead of the others.
 
-    While it is `slow` a sender waits up to a second before each batch, so that the hour is not over before a node has stopped.
+    While it is `slow` a sender waits up to five seconds before each batch, so that the hour is not over before a node has stopped.
     """
 
     def __init__(self, senders: int) -> None:
@@ -116,7 +116,7 @@ class Hour:
             self._parts[sender] = part
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: min(self._parts) >= part - 0.05, LONGEST_WAIT), "a sender does not go on"
-            self._changed.wait_for(lambda: not self._is_slow, 1.0)
+            self._changed.wait_for(lambda: not self._is_slow, 5.0)
 
     def slow(self, is_slow: bool) -> None:
         """From now on, or no more."""
