@@ -18,6 +18,7 @@ from dashboards.source_pages import AUDITING_TONES, TONES, sources_page
 from domain.errors import InvalidInput
 from domain.json import canonical
 from store.engine import Engine
+from store.mail_reports import MailTerms
 from store.reports import ReportQuestions
 from store.source_gap_rules import Gap, GapKind, Loss, Step
 from store.source_health import Lags, Missing, SourceHealth
@@ -154,6 +155,7 @@ def test_the_report_says_who_is_not_covered_and_which_gaps_touch_the_period(engi
         generated_at=NOW,
         ledger=LedgerState(),
         row_limit=2,
+        terms=MailTerms(),
     )
     params = ReportParams(since=NOW - timedelta(days=30), until=NOW)
 
