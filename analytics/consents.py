@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from domain.consent import AGREED
+
 PLAIN_MAIL = frozenset({"unencrypted_email"})
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_AGREED = frozenset({"opted_in", "granted", "active", "yes"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Consents:
         self._history: dict[str, list[tuple[datetime, bool]]] = {}
         known = frame.filter(pl.col("channel").str.to_lowercase().is_in(list(channels)))
         for patient_id, status, at in known.select("patient_id", "status", "at").iter_rows():
-            agreed = str(status or "").lower() in _AGREED
+            agreed = str(status or "").lower() in AGREED
             self._history.setdefault(patient_id, []).append((at or _EVER, agreed))
         for history in self._history.values():
             history.sort(key=lambda step: (step[0], not step[1]))

@@ -11,14 +11,12 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from domain.consent import AGREED
 from store.engine import Engine
 from store.mail_reports import IN_SCOPE, PAGE, SENT, MailScope, MailTerms, instant, integer
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The moment of a consent that names none: it holds since ever."""
-
-AGREED = ("opted_in", "granted", "active", "yes")
-"""The words of a status that mean yes; any other means no."""
 
 
 class Matter(StrEnum):
